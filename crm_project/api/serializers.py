@@ -1,0 +1,67 @@
+"""Bodies that are taken to the letter."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know or cannot set: a misspelt one must not be dropped in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated values. Raises ValidationError."""
+        if isinstance(data, Mapping):
+            self._refuse_unknown(data)
+        return super().to_internal_value(data)
+
+    def _refuse_unknown(self, data: Mapping[str, Any]) -> None:
+        known = [name for name, field in self.fields.items() if not field.read_only]
+        unknown = [name for name in data if name not in known]
+        if unknown:
+            message = (
+                _("This field cannot be set. Known are: %(known)s.") % {"known": ", ".join(known)}
+                if known
+                else _("This call takes no fields.")
+            )
+            raise ValidationError({name: [ErrorDetail(message, "unknown_field")] for name in unknown})
+
+
+class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
+    """The same for a model."""
+
+
+class NoBody(StrictSerializer):
+    """For calls that take no fields."""
+
+
+class JSONObjectField(serializers.DictField):
+    """A JSON object of a bounded size whose texts every database can store."""
+
+    default_error_messages = {
+        "too_large": _("The object is too large: at most %(highest)d bytes as JSON."),
+        "unstorable": _("The object holds NUL characters or half of a surrogate pair. Take them out."),
+        "too_deep": _("The object is nested too deeply."),
+    }
+
+    def __init__(self, *, highest_bytes: int, **kwargs: Any) -> None:
+        self.highest_bytes = highest_bytes
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the object as sent. Raises ValidationError."""
+        value = super().to_internal_value(data)
+        try:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:
+            self.fail("unstorable")
+        except RecursionError:
+            self.fail("too_deep")
+        if len(text) > self.highest_bytes:
+            raise ValidationError(self.error_messages["too_large"] % {"highest": self.highest_bytes}, "too_large")
+        if rb"\u0000" in text.replace(rb"\\", b""):
+            self.fail("unstorable")
+        return value

@@ -1,0 +1,56 @@
+"""The settings that come from the environment, each checked where it is read."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+env = Env()
+
+
+def kept_secret_key(path: Path) -> str:
+    """Return the key kept in `path`, making the file (readable by its owner only) when there is none.
+
+    Several processes may start at once: the first to link its file wins, the others read that one.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    key = path.read_text().strip()
+    if len(key) < 50:
+        raise ImproperlyConfigured(f"{path} holds no secret key: delete it, or set SECRET_KEY.")
+    return key
+
+
+def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
+    """Return Django's settings of the database that DATABASE_URL names.
+
+    `lock_timeout_seconds` is how long a statement waits for a lock before the caller is told to try again.
+    Raises ImproperlyConfigured for anything but SQLite and PostgreSQL.
+    """
+    settings: dict[str, Any] = env.dj_db_url("DATABASE_URL", default)
+    options = settings.setdefault("OPTIONS", {})
+    if settings["ENGINE"] == "django.db.backends.sqlite3":
+        settings["ENGINE"] = "crm_project.sqlite"
+        options.setdefault("timeout", lock_timeout_seconds)
+    elif settings["ENGINE"] == "django.db.backends.postgresql":
+        settings |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+        milliseconds = lock_timeout_seconds * 1000
+        options.setdefault("connect_timeout", lock_timeout_seconds)
+        options.setdefault("options", f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}")
+    else:
+        raise ImproperlyConfigured("DATABASE_URL must name a SQLite file or a PostgreSQL database.")
+    return settings

@@ -1,0 +1,50 @@
+"""Answers to requests that no view could answer: in the API's shape below /api/, as pages elsewhere."""
+
+import sys
+from http import HTTPStatus
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from crm_project.api.errors import RETRY_AFTER_SECONDS, TryAgainLater
+
+API_PREFIX = "/api/"
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that cannot be read, such as one with an unknown Host."""
+    return _answer(request, HTTPStatus.BAD_REQUEST, "bad_request", _("The request cannot be read."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that is not allowed."""
+    return _answer(request, HTTPStatus.FORBIDDEN, "permission_denied", _("You may not do this."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that does not exist."""
+    return _answer(request, HTTPStatus.NOT_FOUND, "not_found", _("There is nothing at this address."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer after an error of ours, or 503 when the database is away."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        response = _answer(
+            request, HTTPStatus.SERVICE_UNAVAILABLE, TryAgainLater.default_code, TryAgainLater.default_detail
+        )
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
+    return _answer(
+        request, HTTPStatus.INTERNAL_SERVER_ERROR, "error", _("Something went wrong on our side. It has been logged.")
+    )
+
+
+def _answer(request: HttpRequest, status: HTTPStatus, code: str, detail: str | Promise) -> HttpResponse:
+    if request.path.startswith(API_PREFIX):
+        error_type = "server_error" if status.is_server_error else "client_error"
+        errors = [{"code": code, "detail": str(detail), "attr": None}]
+        return JsonResponse({"type": error_type, "errors": errors}, status=status)
+    return render(request, "error.html", {"status": status.value, "detail": detail}, status=status)

@@ -1,0 +1,22 @@
+"""The addresses of the whole site."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from crm_project.router import router
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/", include(router.urls)),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+handler400 = "crm_project.error_pages.bad_request"
+handler403 = "crm_project.error_pages.permission_denied"
+handler404 = "crm_project.error_pages.not_found"
+handler500 = "crm_project.error_pages.server_error"

@@ -1,0 +1,53 @@
+"""Who is available: the one list of conditions, as a filter and as a reason."""
+
+from collections.abc import Collection
+from enum import StrEnum
+
+from django.db.models import F, Q
+
+from distribution.draw import Candidate
+from operators.models import Operator, Weight
+
+
+class Obstacle(StrEnum):
+    """Why an operator of a source is not available; the values are stable codes."""
+
+    INACTIVE = "inactive"
+    ZERO_WEIGHT = "zero_weight"
+    AT_LIMIT = "at_limit"
+
+
+def can_take(operator: str = "") -> Q:
+    """Return the filter of operators who are active and below their limit.
+
+    `operator` is the path to them with its double underscore, such as `operator__`; empty on Operator itself.
+    """
+    return Q(**{f"{operator}is_active": True, f"{operator}load__lt": F(f"{operator}max_load")})
+
+
+def is_available() -> Q:
+    """Return the filter of weights whose operator is available on their source."""
+    return Q(weight__gt=0) & can_take("operator__")
+
+
+def obstacle(operator: Operator, weight: int) -> Obstacle | None:
+    """Return what keeps `operator`, as read, from being available with `weight`; None when nothing does."""
+    if not operator.is_active:
+        return Obstacle.INACTIVE
+    if weight == 0:
+        return Obstacle.ZERO_WEIGHT
+    if not operator.has_room:
+        return Obstacle.AT_LIMIT
+    return None
+
+
+def candidates(source_id: int, *, excluding: Collection[int] = ()) -> list[Candidate]:
+    """Return who is available on the source now, by operator id, without the operators `excluding` names."""
+    weights = Weight.objects.filter(is_available(), source=source_id).exclude(operator__in=excluding)
+    rows = weights.order_by("operator_id").values_list("operator_id", "weight")
+    return [Candidate(operator_id, weight) for operator_id, weight in rows]
+
+
+def has_weight(source_id: int, operator_id: int) -> bool:
+    """Return whether the operator still takes part in the draws of the source."""
+    return Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0).exists()

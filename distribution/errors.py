@@ -1,0 +1,75 @@
+"""Why a service refuses, each with a stable code and a sentence that says what to do next."""
+
+from http import HTTPStatus
+
+from django.utils.translation import gettext_lazy as _
+
+from crm_project.api.refusals import Refusal
+
+
+class SourceNotFound(Refusal):
+    """No source has this code or id."""
+
+    code = "source_not_found"
+    message = _("There is no such source. Check the code, or create the source first.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "source_code"
+
+
+class OperatorNotFound(Refusal):
+    """No operator has this id."""
+
+    code = "operator_not_found"
+    message = _("There is no operator with this id. Take one from the list of operators.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "operator_id"
+
+
+class ContactNotFound(Refusal):
+    """No contact has this id."""
+
+    code = "not_found"
+    message = _("There is no contact with this id.")
+    status = HTTPStatus.NOT_FOUND
+
+
+class SourceInactive(Refusal):
+    """The source takes no new contacts."""
+
+    code = "source_inactive"
+    message = _("This source is switched off and takes no new contacts. Activate it, then repeat the call.")
+
+
+class OperatorUnavailable(Refusal):
+    """The operator named is inactive or at the limit."""
+
+    code = "operator_unavailable"
+    message = _("This operator is inactive or at the limit. Choose another, or raise the limit.")
+
+
+class NobodyAvailable(Refusal):
+    """A draw found no other operator."""
+
+    code = "nobody_available"
+    message = _("No other operator of this source is available. Name one, or try again when somebody has room.")
+
+
+class ContactClosed(Refusal):
+    """The contact is closed, so it cannot be given to anybody."""
+
+    code = "contact_closed"
+    message = _("This contact is closed. Reopen it first.")
+
+
+class OperatorStillActive(Refusal):
+    """The operator would be given the contact right back."""
+
+    code = "operator_still_active"
+    message = _("The operator is active and could be given the same contacts again. Deactivate the operator first.")
+
+
+class HasContacts(Refusal):
+    """What has contacts is kept, so that nothing accepted is lost."""
+
+    code = "has_contacts"
+    message = _("This has contacts and cannot be deleted. Deactivate it instead.")

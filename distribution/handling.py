@@ -1,0 +1,158 @@
+"""What becomes of a contact after it came in: closing, reopening, moving."""
+
+from functools import partial
+
+from distribution.assignment import Unconfirmed, draw_operator, end, give, put_in_queue
+from distribution.availability import has_weight
+from distribution.errors import (
+    ContactClosed,
+    NobodyAvailable,
+    OperatorNotFound,
+    OperatorStillActive,
+    OperatorUnavailable,
+)
+from distribution.locks import lock_contact, lock_operator, lock_operator_with_room, lock_operators
+from distribution.queue import drain_after_commit
+from distribution.selectors import sources_of_operator, sources_sharing_operators
+from distribution.transactions import in_transaction
+from leads.models import Contact
+from operators.models import Operator
+
+
+def close_contact(contact_id: int) -> Contact:
+    """Close the contact and return it; a closed one is returned unchanged. Raises ContactNotFound."""
+    contact, freed_operator_id = _close(contact_id)
+    _drain_for(freed_operator_id)
+    return contact
+
+
+def reopen_contact(contact_id: int) -> Contact:
+    """Reopen the contact and return it; an open one is returned unchanged.
+
+    It goes back to its operator if they are active and below the limit, else into the queue with its first age.
+    Raises ContactNotFound.
+    """
+    contact = _reopen(contact_id)
+    if contact.is_waiting:
+        drain_after_commit(sources_sharing_operators(contact.source_id))
+    return contact
+
+
+def reassign_to_operator(contact_id: int, operator_id: int) -> Contact:
+    """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
+
+    With the operator who has it already, nothing changes. Raises ContactNotFound, ContactClosed, OperatorNotFound
+    and OperatorUnavailable, with nothing changed.
+    """
+    contact, freed_operator_id = _reassign_to_operator(contact_id, operator_id)
+    _drain_for(freed_operator_id)
+    return contact
+
+
+def reassign_by_draw(contact_id: int) -> Contact:
+    """Move the contact to another operator of its source by draw; return it.
+
+    Raises ContactNotFound, ContactClosed and NobodyAvailable, with nothing changed.
+    """
+    contact, freed_operator_id = _reassign_by_draw(contact_id)
+    _drain_for(freed_operator_id)
+    return contact
+
+
+def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
+    """Put the contact back in the queue with its first age, if that operator still has it; return it.
+
+    Raises ContactNotFound, and OperatorStillActive when the operator could be given it again.
+    """
+    contact, has_moved = _return_to_queue(contact_id, from_operator_id)
+    if has_moved:
+        drain_after_commit(sources_sharing_operators(contact.source_id))
+    return contact
+
+
+@in_transaction
+def _close(contact_id: int) -> tuple[Contact, int | None]:
+    contact = lock_contact(contact_id)
+    if contact.is_closed:
+        return contact, None
+    end(contact)
+    return contact, contact.operator_id
+
+
+@in_transaction
+def _reopen(contact_id: int) -> Contact:
+    contact = lock_contact(contact_id)
+    if not contact.is_closed:
+        return contact
+    operator = None if contact.operator_id is None else lock_operator_with_room(contact.operator_id)
+    if operator is None:
+        put_in_queue(contact)
+    else:
+        give(contact, operator)
+    return contact
+
+
+@in_transaction
+def _reassign_to_operator(contact_id: int, operator_id: int) -> tuple[Contact, int | None]:
+    contact = _lock_open_contact(contact_id)
+    previous_id = contact.operator_id
+    if previous_id == operator_id:
+        return contact, None
+    operator = _lock_with_previous(previous_id, operator_id)
+    if operator is None:
+        raise OperatorNotFound
+    if not operator.can_take:
+        raise OperatorUnavailable
+    give(contact, operator)
+    return contact, previous_id
+
+
+@in_transaction
+def _reassign_by_draw(contact_id: int) -> tuple[Contact, int | None]:
+    contact = _lock_open_contact(contact_id)
+    previous_id = contact.operator_id
+    operator = draw_operator(
+        contact.source_id,
+        confirm=partial(_confirm_move, contact.source_id, previous_id),
+        excluding=[] if previous_id is None else [previous_id],
+    )
+    if operator is None:
+        raise NobodyAvailable
+    give(contact, operator)
+    return contact, previous_id
+
+
+@in_transaction
+def _return_to_queue(contact_id: int, from_operator_id: int) -> tuple[Contact, bool]:
+    contact = lock_contact(contact_id)
+    if contact.is_closed or contact.operator_id != from_operator_id:
+        return contact, False
+    if lock_operator(from_operator_id).is_active:
+        raise OperatorStillActive
+    put_in_queue(contact)
+    return contact, True
+
+
+def _lock_open_contact(contact_id: int) -> Contact:
+    contact = lock_contact(contact_id)
+    if contact.is_closed:
+        raise ContactClosed
+    return contact
+
+
+def _lock_with_previous(previous_id: int | None, operator_id: int) -> Operator | None:
+    # Both in one ordered statement: two moves in opposite directions would deadlock otherwise.
+    pair = [operator_id] if previous_id is None else [previous_id, operator_id]
+    return lock_operators(pair).get(operator_id)
+
+
+def _confirm_move(source_id: int, previous_id: int | None, operator_id: int) -> Operator:
+    operator = _lock_with_previous(previous_id, operator_id)
+    if operator is None or not operator.can_take or not has_weight(source_id, operator_id):
+        raise Unconfirmed
+    return operator
+
+
+def _drain_for(operator_id: int | None) -> None:
+    if operator_id is not None:
+        drain_after_commit(sources_of_operator(operator_id))

@@ -1,0 +1,69 @@
+"""Every row lock of the project. The rules are in docs/locking.md.
+
+Order: leads, sources, contacts, operators, weights; within a table by primary key. All are FOR NO KEY UPDATE, which
+lets other transactions insert rows that refer to the locked one; only a deletion takes the full FOR UPDATE.
+
+On SQLite the locks do nothing and need not: its transactions are IMMEDIATE, one writer at a time.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import Model, QuerySet
+
+from distribution.availability import can_take
+from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
+from leads.models import Contact, Lead, Source
+from operators.models import Operator
+
+
+def lock_lead(lead_id: int) -> Lead | None:
+    """Lock and return the lead; None when it is gone."""
+    return _locked(Lead.objects.filter(pk=lead_id)).first()
+
+
+def lock_source(source_id: int) -> Source:
+    """Lock and return the source. Raises SourceNotFound."""
+    source = _locked(Source.objects.filter(pk=source_id)).first()
+    if source is None:
+        raise SourceNotFound
+    return source
+
+
+def lock_contact(contact_id: int) -> Contact:
+    """Lock and return the contact. Raises ContactNotFound."""
+    contact = _locked(Contact.objects.filter(pk=contact_id)).first()
+    if contact is None:
+        raise ContactNotFound
+    return contact
+
+
+def lock_operators(operator_ids: Iterable[int]) -> dict[int, Operator]:
+    """Lock the operators in one statement and return by id those that exist."""
+    return {operator.pk: operator for operator in _locked(Operator.objects.filter(pk__in=operator_ids))}
+
+
+def lock_operator(operator_id: int) -> Operator:
+    """Lock and return the operator. Raises OperatorNotFound."""
+    operator = _locked(Operator.objects.filter(pk=operator_id)).first()
+    if operator is None:
+        raise OperatorNotFound
+    return operator
+
+
+def lock_operator_with_room(operator_id: int) -> Operator | None:
+    """Lock the operator and return them if they can take a contact; None otherwise.
+
+    PostgreSQL checks the filter again on the row's newest version after waiting for the lock, but not what other
+    rows of the statement said: so the filter names columns of the operator alone. The lock is held in either case,
+    until the transaction or the savepoint around it ends.
+    """
+    return _locked(Operator.objects.filter(can_take(), pk=operator_id)).first()
+
+
+def lock_for_deletion[M: Model](rows: QuerySet[M]) -> M | None:
+    """Lock the one row of `rows` against everything, references from new rows included, and return it."""
+    return rows.select_for_update(no_key=False, of=("self",)).first()
+
+
+def _locked[M: Model](rows: QuerySet[M]) -> QuerySet[M]:
+    return rows.select_for_update(no_key=True, of=("self",)).order_by("pk")

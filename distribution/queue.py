@@ -1,0 +1,63 @@
+"""The queue: giving the waiting contacts, oldest first, to whoever has room."""
+
+import logging
+import time
+from functools import partial
+
+from django.db import DatabaseError
+from django.db.models import QuerySet
+
+from distribution.assignment import confirm_available, draw_operator, give
+from distribution.locks import lock_contact
+from distribution.selectors import next_in_queue
+from distribution.transactions import in_transaction
+from leads.models import Source
+
+SECONDS_WITHIN_A_CALL = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def drain(sources: QuerySet[Source], *, within_seconds: float = float("inf")) -> int:
+    """Give waiting contacts of `sources` until nobody waits or nobody has room; return how many were given.
+
+    One transaction a contact. Stops early, leaving the rest to the sweep, when `within_seconds` are over.
+    """
+    started = time.monotonic()
+    without_room: set[int] = set()
+    given = 0
+    while time.monotonic() - started < within_seconds:
+        found = next_in_queue(sources, excluding=without_room)
+        if found is None:
+            break
+        source_id, contact_id = found
+        match give_waiting(contact_id):
+            case True:
+                given += 1
+            case False:
+                without_room.add(source_id)
+    return given
+
+
+def drain_after_commit(sources: QuerySet[Source]) -> None:
+    """Drain `sources` as the last step of a call whose work is committed.
+
+    What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
+    """
+    try:
+        drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
+    except DatabaseError:
+        logger.exception("The queue could not be drained after a commit; the next sweep will do it.")
+
+
+@in_transaction
+def give_waiting(contact_id: int) -> bool | None:
+    """Give one waiting contact by draw; return whether somebody took it, None when it no longer waits."""
+    contact = lock_contact(contact_id)
+    if not contact.is_waiting:
+        return None
+    operator = draw_operator(contact.source_id, confirm=partial(confirm_available, contact.source_id))
+    if operator is None:
+        return False
+    give(contact, operator)
+    return True

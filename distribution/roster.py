@@ -1,0 +1,137 @@
+"""Changing operators, sources and weights, and draining what a change makes room for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model, ProtectedError, QuerySet
+from django.utils import timezone
+
+from distribution.errors import HasContacts, OperatorNotFound
+from distribution.locks import lock_for_deletion, lock_operator, lock_source
+from distribution.queue import drain_after_commit
+from distribution.selectors import sources_of_operator
+from distribution.transactions import in_transaction
+from leads.models import Lead, Source
+from operators.models import Operator, Weight
+
+
+@in_transaction
+def create_operator(**fields: Any) -> Operator:
+    """Store a new operator, who has no weight anywhere yet, and return them."""
+    return Operator.objects.create(**fields)
+
+
+def change_operator(operator_id: int, **changes: Any) -> Operator:
+    """Set the fields given, give the room this makes to whoever waits, and return the operator.
+
+    A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
+    """
+    operator = _change_operator(operator_id, changes)
+    if operator.can_take and changes.keys() & {"is_active", "max_load"}:
+        drain_after_commit(sources_of_operator(operator_id))
+    return operator
+
+
+@in_transaction
+def create_source(**fields: Any) -> Source:
+    """Store a new source, which has no weights yet, and return it."""
+    return Source.objects.create(**fields)
+
+
+def change_source(source_id: int, **changes: Any) -> Source:
+    """Set the fields given, drain the queue of a source that became active, and return it. Raises SourceNotFound."""
+    source = _change_source(source_id, changes)
+    if changes.get("is_active"):
+        drain_after_commit(Source.objects.filter(pk=source_id))
+    return source
+
+
+def set_weights(source_id: int, weights: Mapping[int, int], *, replace: bool = False) -> None:
+    """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
+
+    The weights of other operators stay, or go when `replace` is true.
+    Raises SourceNotFound and OperatorNotFound, with nothing changed.
+    """
+    _set_weights(source_id, weights, replace)
+    drain_after_commit(Source.objects.filter(pk=source_id))
+
+
+@in_transaction
+def remove_weight(source_id: int, operator_id: int) -> None:
+    """Take the operator off the source's list; contacts they have stay with them. Raises SourceNotFound."""
+    lock_source(source_id)
+    Weight.objects.filter(source=source_id, operator=operator_id).delete()
+
+
+def delete_operator(operator_id: int) -> None:
+    """Delete the operator and their weights. Raises HasContacts; one that is gone already is fine."""
+    _delete(Operator.objects.filter(pk=operator_id))
+
+
+def delete_source(source_id: int) -> None:
+    """Delete the source and its weights. Raises HasContacts; one that is gone already is fine."""
+    _delete(Source.objects.filter(pk=source_id))
+
+
+def delete_lead(lead_id: int) -> None:
+    """Delete the lead. Raises HasContacts; one that is gone already is fine."""
+    _delete(Lead.objects.filter(pk=lead_id))
+
+
+@in_transaction
+def _change_operator(operator_id: int, changes: Mapping[str, Any]) -> Operator:
+    operator = lock_operator(operator_id)
+    limit_before = operator.max_load
+    changed_fields = _set(operator, changes)
+    if operator.max_load != limit_before:
+        operator.limit_set_at = timezone.now()
+        changed_fields.append("limit_set_at")
+    operator.save(update_fields=changed_fields)
+    return operator
+
+
+@in_transaction
+def _change_source(source_id: int, changes: Mapping[str, Any]) -> Source:
+    source = lock_source(source_id)
+    source.save(update_fields=_set(source, changes))
+    return source
+
+
+@in_transaction
+def _set_weights(source_id: int, weights: Mapping[int, int], replace: bool) -> None:
+    lock_source(source_id)
+    _check_operators(weights)
+    if replace:
+        Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
+    Weight.objects.bulk_create(
+        [
+            Weight(source_id=source_id, operator_id=operator_id, weight=weights[operator_id])
+            for operator_id in sorted(weights)
+        ],
+        update_conflicts=True,
+        unique_fields=["source", "operator"],
+        update_fields=["weight"],
+    )
+
+
+def _check_operators(weights: Mapping[int, int]) -> None:
+    known = set(Operator.objects.filter(pk__in=weights).values_list("pk", flat=True))
+    for place, operator_id in enumerate(weights):
+        if operator_id not in known:
+            raise OperatorNotFound(field=f"operator_weights.{place}.operator_id")
+
+
+@in_transaction
+def _delete[M: Model](rows: QuerySet[M]) -> None:
+    row = lock_for_deletion(rows)
+    try:
+        if row is not None:
+            row.delete()
+    except ProtectedError as error:
+        raise HasContacts from error
+
+
+def _set(row: Model, changes: Mapping[str, Any]) -> list[str]:
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return list(changes)

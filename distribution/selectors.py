@@ -1,0 +1,63 @@
+"""Reads: what is where, and who could be given what. Nothing here writes or locks."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+
+from distribution.availability import is_available, obstacle
+from leads.models import Contact, Source
+from operators.models import Operator, Weight
+
+
+@dataclass(frozen=True)
+class Share:
+    """An operator's weight on a source and what it comes to: the probability in a draw now, 0 to 1."""
+
+    operator: Operator
+    weight: int
+    share: float
+
+
+def sources_of_operator(operator_id: int) -> QuerySet[Source]:
+    """Return the sources on which the operator takes part in draws."""
+    return Source.objects.filter(pk__in=Weight.objects.filter(operator=operator_id, weight__gt=0).values("source"))
+
+
+def sources_sharing_operators(source_id: int) -> QuerySet[Source]:
+    """Return the source and those that draw from one of the same operators."""
+    operators = Weight.objects.filter(source=source_id, weight__gt=0).values("operator")
+    return Source.objects.filter(pk__in=Weight.objects.filter(operator__in=operators, weight__gt=0).values("source"))
+
+
+def somebody_waits_for(operator_id: int) -> bool:
+    """Return whether a contact waits on an active source that could give it to the operator."""
+    waiting = Contact.objects.waiting().filter(source=OuterRef("pk"))
+    return sources_of_operator(operator_id).filter(Exists(waiting), is_active=True).exists()
+
+
+def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:
+    """Return (source id, contact id) of the oldest contact that waits beside an available operator.
+
+    Looks only at the active ones among `sources`, without the ids in `excluding`; None when there is no such
+    contact. Takes one look-up in the index of the queue for each source, however long the queue.
+    """
+    oldest = Contact.objects.waiting().filter(source=OuterRef("pk")).oldest_first()
+    available = Weight.objects.filter(is_available(), source=OuterRef("pk"))
+    return (
+        sources.filter(Exists(available), is_active=True)
+        .exclude(pk__in=excluding)
+        .annotate(oldest_at=Subquery(oldest.values("created_at")[:1]), oldest_id=Subquery(oldest.values("id")[:1]))
+        .filter(oldest_id__isnull=False)
+        .order_by("oldest_at", "oldest_id")
+        .values_list("pk", "oldest_id")
+        .first()
+    )
+
+
+def shares(source_id: int) -> list[Share]:
+    """Return every weight of the source, by operator id, with its probability in a draw now."""
+    weights = list(Weight.objects.filter(source=source_id).select_related("operator").order_by("operator_id"))
+    effective = [0 if obstacle(row.operator, row.weight) else row.weight for row in weights]
+    total = sum(effective) or 1
+    return [Share(row.operator, row.weight, part / total) for row, part in zip(weights, effective, strict=True)]

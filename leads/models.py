@@ -1,0 +1,161 @@
+"""Who wrote, from where, and what became of it."""
+
+from typing import Any
+
+from django.core.validators import MinLengthValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Source(models.Model):
+    """A bot or channel that leads write from."""
+
+    name = models.CharField(_("name"), max_length=200)
+    code = models.CharField(
+        _("code"), max_length=100, unique=True, help_text=_("The word by which a bot names this source.")
+    )
+    is_active = models.BooleanField(
+        _("active"),
+        default=True,
+        help_text=_("When off, new contacts are refused and the queue rests, keeping its age."),
+    )
+    reuse_open_contact = models.BooleanField(
+        _("reuse the open contact"),
+        default=False,
+        help_text=_("A lead whose contact on this source is still open gets that one back instead of a second."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="source_has_a_name"),
+            models.CheckConstraint(condition=~Q(code=""), name="source_has_a_code"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Lead(models.Model):
+    """A person or company, known by one external id across all sources."""
+
+    external_id = models.CharField(
+        _("external id"),
+        max_length=255,
+        unique=True,
+        validators=[MinLengthValidator(1)],
+        help_text=_("A phone, an e-mail, or the id in the bot."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("lead")
+        verbose_name_plural = _("leads")
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(condition=~Q(external_id=""), name="lead_has_an_external_id")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class ContactStatus(models.TextChoices):
+    """The life of a contact."""
+
+    WAITING = "waiting", _("waiting")
+    ACTIVE = "active", _("active")
+    CLOSED = "closed", _("closed")
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    """Contacts by their place in the work."""
+
+    def waiting(self) -> "ContactQuerySet":
+        """Return those without an operator."""
+        return self.filter(status=ContactStatus.WAITING)
+
+    def active(self) -> "ContactQuerySet":
+        """Return those that count as load."""
+        return self.filter(status=ContactStatus.ACTIVE)
+
+    def open(self) -> "ContactQuerySet":
+        """Return those not closed."""
+        return self.filter(status__in=[ContactStatus.WAITING, ContactStatus.ACTIVE])
+
+    def oldest_first(self) -> "ContactQuerySet":
+        """Return them in the order of the queue: by age, and by id within the same instant."""
+        return self.order_by("created_at", "id")
+
+
+class Contact(models.Model):
+    """One appeal of a lead from a source; it may be made of many messages."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("lead"))
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("source"))
+    operator = models.ForeignKey(
+        "operators.Operator",
+        on_delete=models.PROTECT,
+        related_name="contacts",
+        verbose_name=_("operator"),
+        null=True,
+        blank=True,
+    )
+    status = models.CharField(
+        _("status"), max_length=10, choices=ContactStatus.choices, default=ContactStatus.WAITING, editable=False
+    )
+    external_id = models.CharField(
+        _("external id"), max_length=255, help_text=_("The lead's id as this source sent it.")
+    )
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    phone = models.CharField(_("phone"), max_length=100, blank=True)
+    email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    text = models.TextField(_("text"), blank=True)
+    data: Any = models.JSONField(_("data"), default=dict, blank=True)
+    created_at = models.DateTimeField(
+        _("created"),
+        default=timezone.now,
+        editable=False,
+        help_text=_("The contact's age in the queue counts from here."),
+    )
+    assigned_at = models.DateTimeField(_("assigned"), null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        ordering = ["-id"]
+        indexes = [
+            models.Index("source", "created_at", "id", name="contact_queue", condition=Q(status="waiting")),
+            models.Index("operator", name="contact_load", condition=Q(status="active")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="contact_status_and_operator_agree",
+                condition=(
+                    Q(status="waiting", operator__isnull=True, assigned_at__isnull=True, closed_at__isnull=True)
+                    | Q(status="active", operator__isnull=False, assigned_at__isnull=False, closed_at__isnull=True)
+                    | Q(status="closed", operator__isnull=True, assigned_at__isnull=True, closed_at__isnull=False)
+                    | Q(status="closed", operator__isnull=False, assigned_at__isnull=False, closed_at__isnull=False)
+                ),
+            ),
+            models.CheckConstraint(condition=~Q(external_id=""), name="contact_has_an_external_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.external_id}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no operator has it yet."""
+        return self.status == ContactStatus.WAITING
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the work on it is over."""
+        return self.status == ContactStatus.CLOSED

@@ -1,0 +1,129 @@
+"""Sources, leads and contacts as the API shows and takes them."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from crm_project.api.filters import HIGHEST_ID
+from crm_project.api.serializers import JSONObjectField, StrictModelSerializer, StrictSerializer
+from leads.models import Contact, Lead, Source
+from operators.models import HIGHEST_WEIGHT
+
+DATA_BYTES = 16 * 1024
+
+
+class SourceSerializer(StrictModelSerializer):
+    """A source."""
+
+    class Meta:
+        model = Source
+        fields = ["id", "name", "code", "is_active", "reuse_open_contact"]
+        read_only_fields = ["id"]
+
+
+class LeadSerializer(serializers.ModelSerializer[Lead]):
+    """A lead."""
+
+    class Meta:
+        model = Lead
+        fields = ["id", "external_id", "created_at"]
+
+
+class IntakeSerializer(StrictSerializer):
+    """What a bot sends when a lead writes."""
+
+    external_id = serializers.CharField(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
+    source_code = serializers.CharField(max_length=100)
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
+    phone = serializers.CharField(max_length=100, required=False, allow_blank=True, trim_whitespace=False)
+    email = serializers.CharField(max_length=254, required=False, allow_blank=True, trim_whitespace=False)
+    text = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)
+
+
+class ContactSerializer(serializers.ModelSerializer[Contact]):
+    """A contact, with the names that a bot needs beside the ids."""
+
+    source_code = serializers.CharField(source="source.code", read_only=True)
+    operator_name = serializers.CharField(source="operator.name", read_only=True, default=None, allow_null=True)
+    operator_external_id = serializers.CharField(
+        source="operator.external_id", read_only=True, default=None, allow_null=True
+    )
+
+    class Meta:
+        model = Contact
+        fields = [
+            "id",
+            "external_id",
+            "lead_id",
+            "source_id",
+            "source_code",
+            "operator_id",
+            "operator_name",
+            "operator_external_id",
+            "status",
+            "created_at",
+            "assigned_at",
+            "closed_at",
+            "name",
+            "phone",
+            "email",
+            "text",
+            "data",
+        ]
+
+
+class RegisteredContactSerializer(ContactSerializer):
+    """A contact as the call that registered it answers."""
+
+    created = serializers.BooleanField(read_only=True, help_text=_("False when an open contact was given back."))
+
+    class Meta(ContactSerializer.Meta):
+        fields = [*ContactSerializer.Meta.fields, "created"]
+
+
+class ReassignSerializer(StrictSerializer):
+    """Whom a contact goes to; without a name it is drawn."""
+
+    operator_id = serializers.IntegerField(required=False, min_value=1, max_value=HIGHEST_ID)
+
+
+class WeightSerializer(StrictSerializer):
+    """The weight of one operator."""
+
+    operator_id = serializers.IntegerField(min_value=1, max_value=HIGHEST_ID)
+    weight = serializers.IntegerField(min_value=0, max_value=HIGHEST_WEIGHT)
+
+
+class WeightsSerializer(StrictSerializer):
+    """The weights of a source."""
+
+    operator_weights = WeightSerializer(many=True)
+
+    def validate_operator_weights(self, rows: list[dict[str, int]]) -> dict[int, int]:
+        """Return the weights by operator id. Raises ValidationError when an operator is named twice."""
+        weights: dict[int, int] = {}
+        for row in rows:
+            if row["operator_id"] in weights:
+                message = _("Operator %(id)d is named twice.") % {"id": row["operator_id"]}
+                raise ValidationError(ErrorDetail(message, "duplicate_operator"))
+            weights[row["operator_id"]] = row["weight"]
+        return weights
+
+
+class ShareSerializer(serializers.Serializer[Any]):
+    """An operator's weight on a source and what it comes to now."""
+
+    operator_id = serializers.IntegerField(source="operator.id")
+    operator_name = serializers.CharField(source="operator.name")
+    operator_external_id = serializers.CharField(source="operator.external_id", allow_null=True)
+    weight = serializers.IntegerField()
+    share = serializers.FloatField(help_text=_("The probability of the next draw, 0 to 1; 0 when not available."))
+
+
+class SharesSerializer(serializers.Serializer[Any]):
+    """The weights of a source, all of them."""
+
+    operator_weights = ShareSerializer(many=True)

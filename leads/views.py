@@ -1,0 +1,111 @@
+"""The API's calls about sources, leads and contacts."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm_project.api.serializers import NoBody
+from crm_project.api.views import ReadViewSet, SettingsViewSet
+from distribution import handling, roster
+from distribution.intake import Intake, register_contact
+from distribution.selectors import shares
+from leads.filters import ContactFilter, LeadFilter, SourceFilter
+from leads.models import Contact, Lead, Source
+from leads.serializers import (
+    ContactSerializer,
+    IntakeSerializer,
+    LeadSerializer,
+    ReassignSerializer,
+    SharesSerializer,
+    SourceSerializer,
+    WeightsSerializer,
+)
+
+
+class SourceViewSet(SettingsViewSet):
+    """Sources: list, create, read, change, and the weights of their operators."""
+
+    queryset = Source.objects.all()
+    serializer_class = SourceSerializer
+    filterset_class = SourceFilter
+
+    def create_row(self, **fields: Any) -> Source:
+        """Store a new source."""
+        return roster.create_source(**fields)
+
+    def change_row(self, row_id: int, **changes: Any) -> Source:
+        """Change the source; one that becomes active gives its waiting contacts away."""
+        return roster.change_source(row_id, **changes)
+
+    @action(detail=True, serializer_class=WeightsSerializer, pagination_class=None, filterset_class=None)
+    def operators(self, request: Request, pk: str) -> Response:
+        """Return every weight of the source with its share now."""
+        return self._shares(self.get_object())
+
+    @operators.mapping.post
+    def set_operators(self, request: Request, pk: str) -> Response:
+        """Set the weights listed and keep the others."""
+        return self._set_weights(request, replace=False)
+
+    @operators.mapping.put
+    def replace_operators(self, request: Request, pk: str) -> Response:
+        """Make the weights listed the whole."""
+        return self._set_weights(request, replace=True)
+
+    def _set_weights(self, request: Request, *, replace: bool) -> Response:
+        source = self.get_object()
+        roster.set_weights(source.pk, self.validated(request)["operator_weights"], replace=replace)
+        return self._shares(source)
+
+    def _shares(self, source: Source) -> Response:
+        return Response(SharesSerializer({"operator_weights": shares(source.pk)}).data)
+
+
+class LeadViewSet(ReadViewSet):
+    """Leads: list and read."""
+
+    queryset = Lead.objects.all()
+    serializer_class = LeadSerializer
+    filterset_class = LeadFilter
+
+
+class ContactViewSet(ReadViewSet):
+    """Contacts: list, register, read, close, reopen, reassign."""
+
+    queryset = Contact.objects.select_related("source", "operator")
+    serializer_class = ContactSerializer
+    filterset_class = ContactFilter
+
+    def create(self, request: Request) -> Response:
+        """Register a contact: it is given to an operator by draw, or waits."""
+        serializer = IntakeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        registration = register_contact(Intake(**serializer.validated_data))
+        body = {**ContactSerializer(registration.contact).data, "created": registration.created}
+        return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)
+
+    @action(detail=True, methods=["post"], serializer_class=NoBody)
+    def close(self, request: Request, pk: str) -> Response:
+        """Close the contact; a closed one stays as it is."""
+        self.validated(request)
+        return self._answer(handling.close_contact(int(pk)))
+
+    @action(detail=True, methods=["post"], serializer_class=NoBody)
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Reopen the contact: back to its operator, else into the queue with its first age."""
+        self.validated(request)
+        return self._answer(handling.reopen_contact(int(pk)))
+
+    @action(detail=True, methods=["post"], serializer_class=ReassignSerializer)
+    def reassign(self, request: Request, pk: str) -> Response:
+        """Move the contact to the operator named, or without one to another by draw."""
+        operator_id = self.validated(request).get("operator_id")
+        if operator_id is None:
+            return self._answer(handling.reassign_by_draw(int(pk)))
+        return self._answer(handling.reassign_to_operator(int(pk), operator_id))
+
+    def _answer(self, contact: Contact) -> Response:
+        return Response(ContactSerializer(contact).data)
