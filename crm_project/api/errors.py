@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.db.utils import IntegrityError
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,14 @@ class TryAgainLater(exceptions.APIException):
     wait = RETRY_AFTER_SECONDS
 
 
+class BodyTooLarge(exceptions.APIException):
+    """The body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = _("The body is too large: send at most one megabyte.")
+
+
 class ExceptionHandler(StandardizedExceptionHandler):
     """Adds refusals, conflicts and a database that is away to what the package knows."""
 
@@ -50,6 +59,8 @@ class ExceptionHandler(StandardizedExceptionHandler):
                 return exceptions.NotFound(str(exc), exc.code)
             case Refusal():
                 return Refused(exc)
+            case RequestDataTooBig():
+                return BodyTooLarge()
             case IntegrityError():
                 return ChangedMeanwhile()
             case OperationalError() | InterfaceError():

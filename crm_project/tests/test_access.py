@@ -1,0 +1,252 @@
+import base64
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+
+from crm_project.testing.api import errors
+from crm_project.testing.rows import make_operator
+from operators.models import Operator
+
+pytestmark = pytest.mark.django_db
+
+CALLS = [
+    ("get", "/api/operators"),
+    ("post", "/api/operators"),
+    ("get", "/api/sources"),
+    ("put", "/api/sources/1/operators"),
+    ("get", "/api/contacts/1"),
+    ("post", "/api/contacts"),
+    ("post", "/api/contacts/1/close"),
+    ("get", "/api/leads"),
+    ("get", "/api/schema"),
+    ("get", "/docs"),
+]
+
+
+def basic(username: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+@pytest.fixture
+def local() -> Client:
+    """A client on this machine."""
+    return Client(REMOTE_ADDR="127.0.0.1", SERVER_NAME="127.0.0.1")
+
+
+class TestWithALogIn:
+    @pytest.mark.parametrize(("method", "address"), CALLS)
+    def test_every_call_without_one_is_401(self, client: Client, method: str, address: str) -> None:
+        response = getattr(client, method)(address, content_type="application/json")
+
+        assert response.status_code == 401
+        assert response["WWW-Authenticate"].startswith("Basic")
+
+    def test_the_refusal_has_the_shape_of_every_error(self, client: Client) -> None:
+        assert errors(client.get("/api/operators")) == [("not_authenticated", None)]
+
+    def test_staff_are_admitted_by_http_basic(self, client: Client) -> None:
+        User.objects.create_user("anna", password="secret", is_staff=True)
+
+        assert client.get("/api/operators", headers=basic("anna", "secret")).status_code == 200
+
+    def test_staff_are_admitted_by_their_session(self, client: Client) -> None:
+        client.force_login(User.objects.create_user("anna", is_staff=True))
+
+        assert client.get("/api/operators").status_code == 200
+
+    def test_a_session_needs_the_csrf_token_to_write(self) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(User.objects.create_user("anna", is_staff=True))
+
+        response = client.post("/api/operators", {"name": "x"}, content_type="application/json")
+
+        assert (response.status_code, errors(response)) == (403, [("permission_denied", None)])
+        assert not Operator.objects.exists()
+
+    def test_a_wrong_password_is_401(self, client: Client) -> None:
+        User.objects.create_user("anna", password="secret", is_staff=True)
+
+        response = client.get("/api/operators", headers=basic("anna", "guess"))
+
+        assert (response.status_code, errors(response)) == (401, [("authentication_failed", None)])
+
+    def test_users_who_are_not_staff_are_403(self, client: Client) -> None:
+        User.objects.create_user("boris", password="secret")
+
+        response = client.get("/api/operators", headers=basic("boris", "secret"))
+
+        assert (response.status_code, errors(response)) == (403, [("permission_denied", None)])
+
+    def test_staff_who_were_deactivated_are_401(self, client: Client) -> None:
+        User.objects.create_user("anna", password="secret", is_staff=True, is_active=False)
+
+        assert client.get("/api/operators", headers=basic("anna", "secret")).status_code == 401
+
+
+class TestTheOpenApi:
+    @pytest.fixture(autouse=True)
+    def _open(self, settings: Settings) -> None:
+        settings.OPEN_API = True
+        settings.ALLOWED_HOSTS = ["*"]
+
+    @pytest.mark.parametrize(
+        ("peer", "host"),
+        [
+            ("127.0.0.1", "127.0.0.1:8000"),
+            ("127.0.0.1", "localhost"),
+            ("::1", "[::1]:8000"),
+            ("127.8.9.1", "localhost"),
+            ("::ffff:127.0.0.1", "LOCALHOST"),
+        ],
+    )
+    def test_admits_this_machine_without_a_log_in(self, client: Client, peer: str, host: str) -> None:
+        assert client.get("/api/operators", REMOTE_ADDR=peer, headers={"Host": host}).status_code == 200
+
+    def test_admits_writing(self, local: Client) -> None:
+        assert local.post("/api/operators", {"name": "x"}, content_type="application/json").status_code == 201
+
+    @pytest.mark.parametrize("peer", ["192.168.1.7", "8.8.8.8", "::ffff:10.0.0.1", "fe80::1", "", "unix"])
+    def test_refuses_another_machine(self, client: Client, peer: str) -> None:
+        assert client.get("/api/operators", REMOTE_ADDR=peer, headers={"Host": "localhost"}).status_code == 401
+
+    @pytest.mark.parametrize("host", ["crm.example.org", "192.168.1.7", "localhost.example.org", "127.0.0.1.nip.io"])
+    def test_refuses_a_name_that_only_points_here(self, client: Client, host: str) -> None:
+        assert client.get("/api/operators", REMOTE_ADDR="127.0.0.1", headers={"Host": host}).status_code == 401
+
+    @pytest.mark.parametrize(
+        "header",
+        ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Anything", "Via"],
+    )
+    def test_refuses_what_came_through_a_proxy(self, local: Client, header: str) -> None:
+        assert local.get("/api/operators", headers={header: "1.2.3.4"}).status_code == 401
+
+    def test_a_wrong_password_is_refused_all_the_same(self, local: Client) -> None:
+        assert local.get("/api/operators", headers=basic("anna", "guess")).status_code == 401
+
+    def test_is_closed_unless_asked_for(self, local: Client, settings: Settings) -> None:
+        settings.OPEN_API = False
+
+        assert local.get("/api/operators").status_code == 401
+
+    def test_does_not_open_the_admin(self, local: Client) -> None:
+        response = local.get("/admin/operators/operator/")
+
+        assert response.status_code == 302
+        assert response["Location"].startswith("/admin/login/")
+
+
+class TestBodies:
+    @pytest.fixture(autouse=True)
+    def _open(self, settings: Settings) -> None:
+        settings.OPEN_API = True
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"",
+            b"\xff\xfe",
+            b'{"name": NaN}',
+            b'{"name": Infinity}',
+            b'{"name": 1e999}',
+            b'{"max_load": ' + b"9" * 5_000 + b"}",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b'{"name": "x"} x',
+        ],
+        ids=lambda body: repr(body[:20]),
+    )
+    def test_json_that_cannot_be_read_is_400(self, local: Client, body: bytes) -> None:
+        response = local.post("/api/operators", body, content_type="application/json")
+
+        assert response.status_code == 400
+        assert not Operator.objects.exists()
+
+    def test_a_body_over_the_limit_is_413(self, local: Client) -> None:
+        response = local.post("/api/operators", b'"' + b"x" * 10_000_000 + b'"', content_type="application/json")
+
+        assert (response.status_code, errors(response)) == (413, [("body_too_large", None)])
+
+    @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"])
+    def test_anything_but_json_is_415(self, local: Client, content_type: str) -> None:
+        response = local.post("/api/operators", b"name=x", content_type=content_type)
+
+        assert (response.status_code, errors(response)) == (415, [("unsupported_media_type", None)])
+
+    def test_an_answer_in_another_format_is_406(self, local: Client) -> None:
+        response = local.get("/api/operators", headers={"Accept": "application/xml"})
+
+        assert (response.status_code, errors(response)) == (406, [("not_acceptable", None)])
+
+    def test_a_field_name_that_cannot_be_encoded_is_quoted_safely(self, local: Client) -> None:
+        response = local.post("/api/operators", b'{"name": "x", "\\ud800": 1}', content_type="application/json")
+
+        assert (response.status_code, errors(response)) == (400, [("unknown_field", "?")])
+
+
+class TestLanguages:
+    @pytest.mark.parametrize(
+        ("accepted", "language"), [("ru", "ru"), ("ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("en", "en"), ("de", "en")]
+    )
+    def test_the_caller_chooses(self, client: Client, accepted: str, language: str) -> None:
+        response = client.get("/api/operators", headers={"Accept-Language": accepted})
+
+        assert response["Content-Language"] == language
+
+
+class TestOtherAddresses:
+    def test_an_unknown_one_below_the_api_has_the_shape_of_every_error(self, client: Client) -> None:
+        response = client.get("/api/nothing")
+
+        assert (response.status_code, errors(response)) == (404, [("not_found", None)])
+
+    def test_an_unknown_one_elsewhere_is_a_page(self, client: Client) -> None:
+        response = client.get("/nothing")
+
+        assert response.status_code == 404
+        assert b"<h1>404</h1>" in response.content
+
+    def test_an_unknown_host_is_400(self, client: Client) -> None:
+        response = client.get("/api/operators", headers={"Host": "evil.example.org"})
+
+        assert (response.status_code, errors(response)) == (400, [("bad_request", None)])
+
+    def test_the_root_leads_to_the_admin(self, client: Client) -> None:
+        assert client.get("/")["Location"] == "/admin/"
+
+    @pytest.mark.parametrize("address", ["/docs", "/docs/", "/api/schema", "/api/schema/"])
+    def test_the_documents_are_there_for_staff(self, admin_client: Client, address: str) -> None:
+        assert admin_client.get(address).status_code == 200
+
+    def test_the_documents_ask_no_other_host_for_anything(self, admin_client: Client) -> None:
+        page = admin_client.get("/docs").content.decode()
+
+        assert "https://" not in page.replace("https://github.com", "")
+
+    def test_both_spellings_reach_the_same(self, admin_client: Client) -> None:
+        operator = make_operator()
+
+        for address in (f"/api/operators/{operator.pk}", f"/api/operators/{operator.pk}/"):
+            assert admin_client.get(address).json()["id"] == operator.pk
+
+
+def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: Client) -> None:
+    schema: dict[str, Any] = admin_client.get("/api/schema?format=json").json()
+
+    assert set(schema["paths"]) == {
+        "/api/contacts",
+        "/api/contacts/{id}",
+        "/api/contacts/{id}/close",
+        "/api/contacts/{id}/reassign",
+        "/api/contacts/{id}/reopen",
+        "/api/leads",
+        "/api/leads/{id}",
+        "/api/operators",
+        "/api/operators/{id}",
+        "/api/sources",
+        "/api/sources/{id}",
+        "/api/sources/{id}/operators",
+    }

@@ -1,0 +1,191 @@
+"""Every operation in any order: the rules that always hold, after each step."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from crm_project.api.refusals import Refusal
+from crm_project.testing.rows import assert_loads_are_true, assert_nobody_waits_beside_a_free_operator
+from distribution import handling, roster
+from distribution.intake import Intake, register_contact
+from leads.models import Contact, Lead, Source
+from operators.models import Operator, Weight
+
+pytestmark = pytest.mark.django_db
+
+places = st.integers(0, 3)
+weights = st.integers(0, 3)
+choices = st.integers(0, 1_000)
+
+
+class Distribution(RuleBasedStateMachine):
+    """A small house where everything happens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accepted: set[int] = set()
+        self.waiting: list[tuple[int, int]] = []
+        self.loads: dict[int, int] = {}
+        self.may_pass_the_queue = False
+
+    @initialize(limits=st.lists(places, min_size=1, max_size=3))
+    def open_the_house(self, limits: list[int]) -> None:
+        operators = [roster.create_operator(name="Operator", max_load=limit) for limit in limits]
+        for code in ("first", "second"):
+            source = roster.create_source(name=code, code=code)
+            roster.set_weights(source.pk, {operator.pk: 1 for operator in operators})
+
+    @rule(choice=choices, lead=st.sampled_from("abc"))
+    def a_lead_writes(self, choice: int, lead: str) -> None:
+        source = self.one_of(Source, choice)
+        try:
+            registration = register_contact(Intake(source_code=source.code, external_id=lead))
+        except Refusal as refusal:
+            assert refusal.code == "source_inactive"
+            assert not source.is_active
+        else:
+            assert registration.created == (registration.contact.pk not in self.accepted)
+            self.accepted.add(registration.contact.pk)
+
+    @precondition(lambda self: self.accepted)
+    @rule(choice=choices)
+    def close(self, choice: int) -> None:
+        assert handling.close_contact(self.one_of(Contact, choice).pk).is_closed
+
+    @precondition(lambda self: self.accepted)
+    @rule(choice=choices)
+    def reopen(self, choice: int) -> None:
+        self.may_pass_the_queue = True
+        assert not handling.reopen_contact(self.one_of(Contact, choice).pk).is_closed
+
+    @precondition(lambda self: self.accepted)
+    @rule(choice=choices, whom=choices)
+    def give_to_somebody(self, choice: int, whom: int) -> None:
+        self.may_pass_the_queue = True
+        contact, operator = self.one_of(Contact, choice), self.one_of(Operator, whom)
+        try:
+            assert handling.reassign_to_operator(contact.pk, operator.pk).operator == operator
+        except Refusal as refusal:
+            assert refusal.code in {"contact_closed", "operator_unavailable"}
+
+    @precondition(lambda self: self.accepted)
+    @rule(choice=choices)
+    def draw_anew(self, choice: int) -> None:
+        self.may_pass_the_queue = True
+        contact = self.one_of(Contact, choice)
+        try:
+            assert handling.reassign_by_draw(contact.pk).operator_id != contact.operator_id
+        except Refusal as refusal:
+            assert refusal.code in {"contact_closed", "nobody_available"}
+
+    @precondition(lambda self: self.accepted)
+    @rule(choice=choices)
+    def put_back_in_the_queue(self, choice: int) -> None:
+        contact = self.one_of(Contact, choice)
+        if contact.operator is not None and not contact.operator.is_active:
+            handling.return_to_queue(contact.pk, from_operator_id=contact.operator.pk)
+
+    @rule(choice=choices, change=st.fixed_dictionaries({}, optional={"is_active": st.booleans(), "max_load": places}))
+    def change_an_operator(self, choice: int, change: dict[str, Any]) -> None:
+        roster.change_operator(self.one_of(Operator, choice).pk, **change)
+
+    @rule(
+        choice=choices,
+        change=st.fixed_dictionaries({}, optional={"is_active": st.booleans(), "reuse_open_contact": st.booleans()}),
+    )
+    def change_a_source(self, choice: int, change: dict[str, Any]) -> None:
+        roster.change_source(self.one_of(Source, choice).pk, **change)
+
+    @rule(choice=choices, drawn=st.lists(weights, min_size=3, max_size=3), replace=st.booleans())
+    def set_weights(self, choice: int, drawn: list[int], replace: bool) -> None:
+        operators = Operator.objects.order_by("pk")[:3]
+        among = {operator.pk: weight for operator, weight in zip(operators, drawn, strict=False)}
+        roster.set_weights(self.one_of(Source, choice).pk, among, replace=replace)
+
+    @precondition(lambda self: Operator.objects.count() < 4)
+    @rule(limit=places, choice=choices)
+    def hire(self, limit: int, choice: int) -> None:
+        operator = roster.create_operator(name="New", max_load=limit)
+        roster.set_weights(self.one_of(Source, choice).pk, {operator.pk: 1})
+
+    @precondition(lambda self: Operator.objects.count() > 1)
+    @rule(choice=choices)
+    def delete_an_operator(self, choice: int) -> None:
+        self.delete(roster.delete_operator, self.one_of(Operator, choice))
+
+    @precondition(lambda self: Source.objects.count() > 1)
+    @rule(choice=choices)
+    def delete_a_source(self, choice: int) -> None:
+        self.delete(roster.delete_source, self.one_of(Source, choice))
+
+    @precondition(lambda self: Lead.objects.exists())
+    @rule(choice=choices)
+    def delete_a_lead(self, choice: int) -> None:
+        self.delete(roster.delete_lead, self.one_of(Lead, choice))
+
+    @invariant()
+    def loads_are_true(self) -> None:
+        assert_loads_are_true()
+
+    @invariant()
+    def nobody_was_given_more_than_the_limit(self) -> None:
+        operators = list(Operator.objects.all())
+        assert [o for o in operators if o.load > max(o.max_load, self.loads.get(o.pk, 0))] == []
+        self.loads = {operator.pk: operator.load for operator in operators}
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        assert set(Contact.objects.values_list("pk", flat=True)) == self.accepted
+
+    @invariant()
+    def nobody_waits_beside_a_free_operator(self) -> None:
+        assert_nobody_waits_beside_a_free_operator()
+
+    @invariant()
+    def the_oldest_of_a_source_left_the_queue_first(self) -> None:
+        now = list(Contact.objects.waiting().oldest_first().values_list("source", "pk"))
+        if not self.may_pass_the_queue:
+            active = set(Contact.objects.active().values_list("pk", flat=True))
+            for source in {source for source, _contact in self.waiting}:
+                were = [contact for of, contact in self.waiting if of == source]
+                taken = [place for place, contact in enumerate(were) if contact in active]
+                still = [place for place, contact in enumerate(were) if (source, contact) in now]
+                assert not (taken and still) or max(taken) < min(still)
+        self.waiting, self.may_pass_the_queue = now, False
+
+    def teardown(self) -> None:
+        for model in (Contact, Weight, Operator, Source, Lead):
+            model.objects.all().delete()
+
+    def one_of[M: (Contact, Lead, Operator, Source)](self, model: type[M], choice: int) -> M:
+        rows = model.objects.order_by("pk")
+        return rows[choice % rows.count()]
+
+    def delete(self, delete: Any, row: Lead | Operator | Source) -> None:
+        has_contacts = row.contacts.exists()
+        try:
+            delete(row.pk)
+        except Refusal as refusal:
+            assert refusal.code == "has_contacts"
+        assert type(row).objects.filter(pk=row.pk).exists() == has_contacts
+
+
+def test_the_rules_hold_after_every_step() -> None:
+    bounded = settings(
+        max_examples=25,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=False,
+    )
+    run_state_machine_as_test(Distribution, settings=bounded)
