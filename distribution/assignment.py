@@ -81,7 +81,7 @@ def _release(contact: Contact) -> None:
 
 
 def _store(contact: Contact) -> None:
-    if contact.pk is None:
+    if contact._state.adding:
         # Its age counts from after the waits for locks, so that whoever joined the queue meanwhile is older.
         contact.created_at = contact.assigned_at or timezone.now()
         contact.save(force_insert=True)

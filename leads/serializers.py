@@ -40,7 +40,7 @@ class IntakeSerializer(StrictSerializer):
     phone = serializers.CharField(max_length=100, required=False, allow_blank=True, trim_whitespace=False)
     email = serializers.CharField(max_length=254, required=False, allow_blank=True, trim_whitespace=False)
     text = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
-    data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)
+    data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)  # type: ignore[assignment]
 
 
 class ContactSerializer(serializers.ModelSerializer[Contact]):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -19,6 +20,7 @@ from leads.serializers import (
     IntakeSerializer,
     LeadSerializer,
     ReassignSerializer,
+    RegisteredContactSerializer,
     SharesSerializer,
     SourceSerializer,
     WeightsSerializer,
@@ -40,16 +42,19 @@ class SourceViewSet(SettingsViewSet):
         """Change the source; one that becomes active gives its waiting contacts away."""
         return roster.change_source(row_id, **changes)
 
+    @extend_schema(responses=SharesSerializer, filters=False)
     @action(detail=True, serializer_class=WeightsSerializer, pagination_class=None, filterset_class=None)
     def operators(self, request: Request, pk: str) -> Response:
         """Return every weight of the source with its share now."""
         return self._shares(self.get_object())
 
+    @extend_schema(responses=SharesSerializer)
     @operators.mapping.post
     def set_operators(self, request: Request, pk: str) -> Response:
         """Set the weights listed and keep the others."""
         return self._set_weights(request, replace=False)
 
+    @extend_schema(responses=SharesSerializer)
     @operators.mapping.put
     def replace_operators(self, request: Request, pk: str) -> Response:
         """Make the weights listed the whole."""
@@ -79,6 +84,13 @@ class ContactViewSet(ReadViewSet):
     serializer_class = ContactSerializer
     filterset_class = ContactFilter
 
+    @extend_schema(
+        request=IntakeSerializer,
+        responses={
+            status.HTTP_201_CREATED: RegisteredContactSerializer,
+            status.HTTP_200_OK: RegisteredContactSerializer,
+        },
+    )
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
         serializer = IntakeSerializer(data=request.data)
@@ -87,18 +99,21 @@ class ContactViewSet(ReadViewSet):
         body = {**ContactSerializer(registration.contact).data, "created": registration.created}
         return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)
 
+    @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def close(self, request: Request, pk: str) -> Response:
         """Close the contact; a closed one stays as it is."""
         self.validated(request)
         return self._answer(handling.close_contact(int(pk)))
 
+    @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def reopen(self, request: Request, pk: str) -> Response:
         """Reopen the contact: back to its operator, else into the queue with its first age."""
         self.validated(request)
         return self._answer(handling.reopen_contact(int(pk)))
 
+    @extend_schema(responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReassignSerializer)
     def reassign(self, request: Request, pk: str) -> Response:
         """Move the contact to the operator named, or without one to another by draw."""

@@ -1,5 +1,6 @@
 """One shape for every error of the API: type, and for each error a code, a sentence and the field."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -8,9 +9,11 @@ from django.db.utils import IntegrityError
 from django.utils.translation import gettext_lazy as _
 from drf_standardized_errors.handler import ExceptionHandler as StandardizedExceptionHandler
 from rest_framework import exceptions, status
+from rest_framework.settings import api_settings
 
 from crm_project.api.refusals import Refusal
 
+NON_FIELD_ERRORS_KEY: str = api_settings.NON_FIELD_ERRORS_KEY
 RETRY_AFTER_SECONDS = 2
 
 
@@ -19,7 +22,7 @@ class Refused(exceptions.APIException):
 
     def __init__(self, refusal: Refusal) -> None:
         self.status_code = refusal.status
-        super().__init__(refusal.message, refusal.code)
+        super().__init__(str(refusal), refusal.code)
 
 
 class ChangedMeanwhile(exceptions.APIException):
@@ -35,7 +38,7 @@ class TryAgainLater(exceptions.APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "try_again_later"
-    default_detail = _("The database did not answer in time and nothing was changed. Repeat the call in a moment.")
+    default_detail = _("The database did not answer in time. Repeat the call in a moment.")
     wait = RETRY_AFTER_SECONDS
 
 
@@ -47,29 +50,40 @@ class BodyTooLarge(exceptions.APIException):
     default_detail = _("The body is too large: send at most one megabyte.")
 
 
+TRANSLATIONS: dict[type[Exception], type[exceptions.APIException]] = {
+    RequestDataTooBig: BodyTooLarge,
+    IntegrityError: ChangedMeanwhile,
+    OperationalError: TryAgainLater,
+    InterfaceError: TryAgainLater,
+}
+
+
 class ExceptionHandler(StandardizedExceptionHandler):
     """Adds refusals, conflicts and a database that is away to what the package knows."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         """Return the API's exception for ours and the database's."""
-        match exc:
-            case Refusal(status=status.HTTP_400_BAD_REQUEST):
-                return exceptions.ValidationError({exc.field: [exceptions.ErrorDetail(str(exc), exc.code)]})
-            case Refusal(status=status.HTTP_404_NOT_FOUND):
-                return exceptions.NotFound(str(exc), exc.code)
-            case Refusal():
-                return Refused(exc)
-            case RequestDataTooBig():
-                return BodyTooLarge()
-            case IntegrityError():
-                return ChangedMeanwhile()
-            case OperationalError() | InterfaceError():
-                return TryAgainLater()
+        if isinstance(exc, Refusal):
+            return _from_refusal(exc)
+        for known, ours in TRANSLATIONS.items():
+            if isinstance(exc, known):
+                return ours()
         return super().convert_known_exceptions(exc)
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         """Return the body; whatever it quotes from the request can be encoded."""
         return _encodable(super().format_exception(exc))
+
+
+def _from_refusal(refusal: Refusal) -> exceptions.APIException:
+    match refusal.status:
+        case HTTPStatus.BAD_REQUEST:
+            detail = exceptions.ErrorDetail(str(refusal), refusal.code)
+            return exceptions.ValidationError({refusal.field or NON_FIELD_ERRORS_KEY: [detail]})
+        case HTTPStatus.NOT_FOUND:
+            return exceptions.NotFound(str(refusal), refusal.code)
+        case _:
+            return Refused(refusal)
 
 
 def _encodable(body: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend, Filter
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -30,11 +31,11 @@ class IdFilter(Filter):
 class StrictFilterBackend(DjangoFilterBackend):
     """django-filter, which also answers 400 to a parameter that is no filter."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+    def filter_queryset(self, request: HttpRequest | Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         """Return the rows that match. Raises ValidationError for unknown filters and unreadable values."""
         filterset = self.get_filterset_class(view, queryset)
         known = PAGE_PARAMETERS | set(filterset.base_filters if filterset else ())
-        unknown = request.query_params.keys() - known
+        unknown = request.GET.keys() - known
         if unknown:
             message = _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))}
             raise ValidationError({name: [ErrorDetail(message, "unknown_filter")] for name in sorted(unknown)})

@@ -27,7 +27,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 if known
                 else _("This call takes no fields.")
             )
-            raise ValidationError({name: [ErrorDetail(message, "unknown_field")] for name in unknown})
+            raise ValidationError({name: [ErrorDetail(str(message), "unknown_field")] for name in unknown})
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):

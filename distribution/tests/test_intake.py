@@ -1,5 +1,6 @@
 from datetime import timedelta
 from math import sqrt
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -33,7 +34,13 @@ def test_a_new_lead_is_stored_once_for_all_their_contacts() -> None:
 
 
 def test_what_the_lead_wrote_is_stored_as_sent() -> None:
-    sent = {"name": "Анна", "phone": "8 (912) 345", "email": "a@b", "text": " hi ", "data": {"utm": ["ad"]}}
+    sent: dict[str, Any] = {
+        "name": "Анна",
+        "phone": "8 (912) 345",
+        "email": "a@b",
+        "text": " hi ",
+        "data": {"utm": ["ad"]},
+    }
 
     contact = arrive(make_source(), **sent)
 

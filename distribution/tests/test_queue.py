@@ -4,6 +4,7 @@ from unittest.mock import patch
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
 from distribution.handling import close_contact
@@ -119,7 +120,9 @@ def test_a_drain_stops_when_its_time_is_over() -> None:
     assert given == 1
 
 
-def test_looking_at_the_queue_takes_one_statement_however_many_sources(django_assert_num_queries) -> None:  # noqa: ANN001
+def test_looking_at_the_queue_takes_one_statement_however_many_sources(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     for _ in range(10):
         arrive(make_source({make_operator(max_load=0): 1}))
 

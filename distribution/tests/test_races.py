@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import count, cycle
 from math import sqrt
 from threading import Barrier
@@ -9,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import (
@@ -21,7 +25,7 @@ from crm_project.testing.rows import (
 )
 from distribution import assignment, roster
 from distribution.availability import can_take
-from distribution.errors import HasContacts, NobodyAvailable, OperatorUnavailable, SourceNotFound
+from distribution.errors import ContactClosed, HasContacts, NobodyAvailable, OperatorUnavailable, SourceNotFound
 from distribution.handling import close_contact, reassign_by_draw, reassign_to_operator, reopen_contact
 from distribution.intake import Intake, Registration, register_contact
 from leads.models import Contact, Lead, Source
@@ -95,7 +99,7 @@ def test_without_immediate_transactions_calls_fail() -> None:
 
     def arrive_deferred() -> None:
         connection.ensure_connection()
-        connection.transaction_mode = None
+        connection.transaction_mode = None  # type: ignore[attr-defined]
         with patch("crm_project.sqlite.base.DatabaseWrapper._take_turn"):
             arrive(source, "lead")
 
@@ -171,19 +175,59 @@ def test_closing_beside_arrivals_at_a_full_house_leaves_nobody_beside_a_free_pla
     assert_rules_hold()
 
 
-def test_two_sources_that_share_operators_arriving_and_closing_at_saturation() -> None:
+@dataclass(frozen=True)
+class Call:
+    """One registration as its caller saw it."""
+
+    contact_id: int
+    waits: bool
+    began: datetime
+    ended: datetime
+
+
+def arrive_and_close(sources: list[Source], client: int) -> list[Call]:
+    """Register contacts on each source in turn, and close some active one at every second step."""
+    calls = []
+    for step in range(12):
+        began = timezone.now()
+        intake = Intake(source_code=sources[(client + step) % 2].code, external_id=f"lead_{client}_{step}")
+        contact = register_contact(intake).contact
+        calls.append(Call(contact.pk, contact.is_waiting, began, timezone.now()))
+        active = Contact.objects.active().order_by("?").first()
+        if step % 2 and active is not None:
+            close_contact(active.pk)
+    return calls
+
+
+def overtaken(calls: list[Call]) -> list[tuple[Call, Call]]:
+    """Return each (arrival, waiting) where the arrival took a place though the other was told before to wait."""
+    contacts = Contact.objects.filter(assigned_at__isnull=False)
+    assigned = {contact.pk: contact.assigned_at for contact in contacts if contact.assigned_at}
+    return [
+        (arrival, waiting)
+        for arrival in calls
+        for waiting in calls
+        if not arrival.waits and waiting.waits and waiting.ended < arrival.began
+        if waiting.contact_id not in assigned or assigned[waiting.contact_id] > assigned[arrival.contact_id]
+    ]
+
+
+def calls_at_saturation() -> list[Call]:
+    """Let 16 clients arrive and close on two sources that share six places."""
     shared = [make_operator(max_load=2) for _ in range(3)]
     sources = [make_source(dict.fromkeys(shared, 1)), make_source(dict.fromkeys(shared, 2))]
+    clients = run_concurrently(*(lambda client=client: arrive_and_close(sources, client) for client in range(CLIENTS)))
+    return [call for client in clients for call in client]
 
-    def work(client: int) -> None:
-        for step in range(12):
-            contact = arrive(sources[(client + step) % 2], f"lead_{client}_{step}")
-            if step % 2:
-                close_contact(contact.pk)
 
-    run_concurrently(*(lambda client=client: work(client) for client in range(CLIENTS)))
-
+def test_at_saturation_no_arrival_takes_a_place_from_whoever_waits_on_a_source_that_shares_it() -> None:
+    assert overtaken(calls_at_saturation()) == []
     assert_rules_hold()
+
+
+def test_without_the_look_at_the_queue_arrivals_overtake() -> None:
+    with patch("distribution.intake.somebody_waits_for", return_value=False):
+        assert overtaken(calls_at_saturation()) != []
 
 
 def test_reassigning_in_opposite_directions_meets_no_deadlock() -> None:
@@ -210,12 +254,8 @@ def test_closing_beside_giving_to_somebody_keeps_the_rules() -> None:
 
     def give_all() -> None:
         for contact in contacts:
-            try:
+            with suppress(OperatorUnavailable, ContactClosed):
                 reassign_to_operator(contact.pk, second.pk)
-            except (OperatorUnavailable, NobodyAvailable):
-                continue
-            except Exception as error:
-                assert getattr(error, "code", None) == "contact_closed"
 
     def close_all() -> None:
         for contact in reversed(contacts):
@@ -233,10 +273,8 @@ def test_drawing_anew_beside_arrivals_keeps_the_rules() -> None:
 
     def redraw() -> None:
         for contact in contacts:
-            try:
+            with suppress(NobodyAvailable):
                 reassign_by_draw(contact.pk)
-            except NobodyAvailable:
-                continue
 
     names = [f"late_{number}" for number in range(40)]
     run_concurrently(*[redraw] * 4, *(arrivals(source, iter(names[part::4]), 10) for part in range(4)))
@@ -269,10 +307,8 @@ def test_deleting_an_operator_beside_arrivals_leaves_no_contact_without_theirs()
         source = make_source({operator: 1, make_operator(max_load=0): 1})
 
         def delete(operator_id: int = operator.pk) -> None:
-            try:
+            with suppress(HasContacts):
                 roster.delete_operator(operator_id)
-            except HasContacts:
-                return
 
         run_concurrently(delete, *[lambda source=source: arrive(source)] * 3)
 
@@ -286,10 +322,8 @@ def test_deleting_a_source_or_a_lead_beside_arrivals_loses_nothing_accepted() ->
 
         def delete(source_id: int = source.pk, lead_id: int = lead.pk) -> None:
             for remove, row_id in ((roster.delete_lead, lead_id), (roster.delete_source, source_id)):
-                try:
+                with suppress(HasContacts):
                     remove(row_id)
-                except HasContacts:
-                    continue
 
         def write(source: Source = source, lead: Lead = lead) -> int | None:
             try:
