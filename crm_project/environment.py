@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
+from psycopg import IsolationLevel
 
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
@@ -49,6 +50,7 @@ def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
     elif settings["ENGINE"] == "django.db.backends.postgresql":
         settings |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
         milliseconds = lock_timeout_seconds * 1000
+        options.setdefault("isolation_level", IsolationLevel.READ_COMMITTED)
         options.setdefault("connect_timeout", lock_timeout_seconds)
         options.setdefault("options", f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}")
     else:

@@ -30,14 +30,20 @@ class StaffOrOpenApi(BasePermission):
 def is_open_to(request: HttpRequest | Request) -> bool:
     """Return whether the API is open and the call comes straight from this machine.
 
-    A proxy would make the whole world look local, so any header that a proxy leaves closes the door.
+    A proxy would make the whole world look local, so any header that a proxy leaves closes the door; and so does
+    the Origin of another site, whose page may be open in a browser on this machine.
     """
     return (
         settings.OPEN_API
         and _is_loopback(request.META.get("REMOTE_ADDR", ""))
         and split_domain_port(request.get_host())[0] in LOOPBACK_NAMES
+        and _is_from_no_other_site(request)
         and not any(name in PROXY_HEADERS or name.startswith(PROXY_HEADER_PREFIX) for name in request.META)
     )
+
+
+def _is_from_no_other_site(request: HttpRequest | Request) -> bool:
+    return request.META.get("HTTP_ORIGIN") in (None, f"{request.scheme}://{request.get_host()}")
 
 
 def _is_loopback(peer: str) -> bool:

@@ -8,7 +8,6 @@ import pytest
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-    from django.http import HttpResponse
     from rest_framework.test import APIClient
 
 
@@ -22,7 +21,7 @@ def api(django_user_model: type[User], db: None) -> APIClient:
     return client
 
 
-def errors(response: HttpResponse) -> list[tuple[Any, Any]]:
+def errors(response: Any) -> list[tuple[Any, Any]]:
     """Return the (code, field) of each error of a response, whose shape is checked on the way."""
     body = response.json()
     assert body.keys() == {"type", "errors"}

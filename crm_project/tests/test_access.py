@@ -123,6 +123,15 @@ class TestTheOpenApi:
     def test_refuses_what_came_through_a_proxy(self, local: Client, header: str) -> None:
         assert local.get("/api/operators", headers={header: "1.2.3.4"}).status_code == 401
 
+    @pytest.mark.parametrize("origin", ["https://evil.example.org", "http://localhost:9000", "null", "http://["])
+    def test_refuses_the_page_of_another_site_in_a_browser_here(self, local: Client, origin: str) -> None:
+        assert local.post("/api/contacts/1/close", headers={"Origin": origin}).status_code == 401
+
+    def test_admits_our_own_page(self, local: Client) -> None:
+        response = local.get("/api/operators", headers={"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"})
+
+        assert response.status_code == 200
+
     def test_a_wrong_password_is_refused_all_the_same(self, local: Client) -> None:
         assert local.get("/api/operators", headers=basic("anna", "guess")).status_code == 401
 

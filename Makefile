@@ -1,0 +1,46 @@
+# The commands of the project. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format bench clean
+
+PYTHON_BIN := .venv/bin/python
+PACKAGES := crm_project leads operators distribution
+RUNTIME := sh crm_project/setup/install.sh requirements.txt
+DEVELOPMENT := $(RUNTIME) requirements-dev.txt
+PYTEST := $(PYTHON_BIN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## Install, migrate and serve on http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL from the environment)
+	@$(RUNTIME)
+	@exec $(PYTHON_BIN) manage.py serve
+
+demo: ## Make a database of its own with people, sources and a few thousand contacts
+	@$(RUNTIME)
+	@exec $(PYTHON_BIN) manage.py demo
+
+test: ## Run the tests on SQLite and on a PostgreSQL of their own (ARGUMENTS="-k name" for some of them)
+	@$(DEVELOPMENT)
+	@failed=0; \
+	for database in sqlite postgresql; do \
+		$(PYTEST) --database $$database $(ARGUMENTS) || failed=1; \
+	done; \
+	exit $$failed
+
+lint: ## Check style, types, the floors, templates, migrations and settings
+	@$(DEVELOPMENT)
+	@sh crm_project/setup/lint.sh
+
+format: ## Write code and templates in the project's style
+	@$(DEVELOPMENT)
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
+	@find $(PACKAGES) templates -name '*.html' -exec .venv/bin/djade --target-version 6.1 {} +
+
+bench: ## Measure contacts a second through HTTP on both databases
+	@$(DEVELOPMENT)
+	@exec $(PYTHON_BIN) -m benchmarks
+
+clean: ## Remove the virtual environment and the caches; databases stay
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find $(PACKAGES) benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

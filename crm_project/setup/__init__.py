@@ -1,0 +1,1 @@
+"""What gets an installation going: a Python, a virtual environment, a database, a first administrator, a server."""

@@ -1,0 +1,91 @@
+"""The processes that an installation consists of: the server, and the sweep of the queue beside it."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+WITH_PARENT = Path(__file__).with_name("with_parent.py")
+APPLICATION = "crm_project.wsgi:application"
+SECONDS_TO_STOP = 15
+
+
+def server_command(host: str, port: int, workers: int, application: str = APPLICATION) -> list[str]:
+    """Return the command that serves the application at a numeric address."""
+    return [
+        *(sys.executable, "-m", "granian", application),
+        *("--interface", "wsgi", "--no-ws"),
+        *("--host", host, "--port", str(port)),
+        *("--workers", str(workers), "--blocking-threads", "4", "--backpressure", "64"),
+        *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
+        *("--log-level", "warning"),
+    ]
+
+
+def sweep_command(every: int) -> list[str]:
+    """Return the command that gives the waiting contacts to whoever is free, again and again."""
+    return [sys.executable, str(BASE_DIR / "manage.py"), "drain_queue", "--every", str(every)]
+
+
+class Child:
+    """A process in a group of its own, so that a Ctrl-C in the terminal reaches its parent only, who stops it."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None, keep_open: Sequence[int] = ()
+    ) -> None:
+        self.command = command
+        self.environment = environment or {}
+        self.keep_open = keep_open
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, again when it has ended."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", str(WITH_PARENT), str(os.getpid()), *self.command],
+            env={**os.environ, "PYTHONPATH": python_path(), **self.environment},
+            pass_fds=self.keep_open,
+            process_group=0,
+        )
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process is alive."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """Let the process finish what it does, then kill what is left of its group."""
+        if self.process:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(SECONDS_TO_STOP)
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the whole group at once."""
+        if self.process:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def python_path() -> str:
+    """Return the path on which a child finds the project, wherever it was started."""
+    return os.pathsep.join(filter(None, [str(BASE_DIR), os.environ.get("PYTHONPATH")]))
+
+
+def answers(host: str, port: int) -> bool:
+    """Return whether a server answers at the address, whatever it answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

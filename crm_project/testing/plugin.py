@@ -1,0 +1,101 @@
+"""The pytest plugin: chooses the database of a run and offers the fixtures that the tests share."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crm_project.testing.api import api
+from crm_project.testing.databases import databases, empty_database, fresh_database
+from crm_project.testing.one_writer import refuse_other_writers
+from crm_project.testing.postgres import Postgres, PostgresError
+from crm_project.testing.server import server
+
+__all__ = ["api", "databases", "empty_database", "fresh_database", "server"]
+
+DATABASES = ("sqlite", "postgresql")
+directory = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+postgres = pytest.StashKey[Postgres]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --database."""
+    parser.addoption(
+        "--database",
+        choices=DATABASES,
+        default="sqlite",
+        help="The database of the run. PostgreSQL is that of DATABASE_URL, else a throw-away server.",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """Name the database in DATABASE_URL before pytest-django reads the settings."""
+    if early_config.known_args_namespace.database == "sqlite":
+        use_sqlite(early_config)
+    else:
+        use_postgresql(early_config)
+    return (yield)
+
+
+def use_sqlite(config: pytest.Config) -> None:
+    """Work in a file of this process; never in the database of the installation, whatever the environment says."""
+    config.stash[directory] = tempfile.TemporaryDirectory(prefix="crm-tests-")
+    os.environ["DATABASE_URL"] = f"sqlite:///{config.stash[directory].name}/crm.db"
+
+
+def use_postgresql(config: pytest.Config) -> None:
+    """Work on the server of DATABASE_URL, else on a throw-away one, which xdist's workers share by that variable."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        try:
+            config.stash[postgres] = Postgres.start()
+        except PostgresError as error:
+            raise pytest.UsageError(str(error)) from error
+        os.environ["DATABASE_URL"] = config.stash[postgres].url
+    elif not url.startswith("postgres"):
+        raise pytest.UsageError("--database postgresql, but DATABASE_URL names another database.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers, and keep SQLite's test database in a file: threads that race cannot share one in memory."""
+    for database in DATABASES:
+        config.addinivalue_line("markers", f"{database}: means something on {database} only")
+    if directory in config.stash:
+        from django.conf import settings
+
+        path = Path(config.stash[directory].name) / "tests.db"
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop and remove what the run made."""
+    if postgres in config.stash:
+        config.stash[postgres].stop()
+    if directory in config.stash:
+        config.stash[directory].cleanup()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which database the run is on."""
+    return f"database: {config.getoption('database')}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that mean something on the other database only."""
+    other = next(name for name in DATABASES if name != config.getoption("database"))
+    foreign = [item for item in items if item.get_closest_marker(other)]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if not item.get_closest_marker(other)]
+
+
+@pytest.fixture(autouse=True)
+def _one_writer() -> Iterator[None]:
+    """Hold every test to the rule of one writer."""
+    from django.db import connection
+
+    with connection.execute_wrapper(refuse_other_writers):
+        yield

@@ -1,0 +1,163 @@
+"""The promises of the product, through the real server: 32 clients at once, kill -9, a database that is away."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import cycle, islice
+from math import sqrt
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from crm_project.testing.concurrency import run_concurrently
+from crm_project.testing.server import Server, StartServer
+from crm_project.testing.waiting import wait_until
+
+CLIENTS = 32
+CONTACTS = 400
+
+
+class House:
+    """Operators with the same limit on one source, made through the API."""
+
+    def __init__(self, server: Server, *, weights: list[int], limit: int) -> None:
+        self.server = server
+        self.post("sources", {"name": "Bot", "code": "bot"})
+        for _ in weights:
+            self.post("operators", {"name": "Operator", "max_load": limit})
+        rows = [{"operator_id": number, "weight": weight} for number, weight in enumerate(weights, start=1)]
+        self.post("sources/1/operators", {"operator_weights": rows})
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Send one call."""
+        return httpx.post(f"{self.server.base_url}/api/{path}", json=body, timeout=30)
+
+    def register(self, leads: list[str], *, clients: int) -> list[httpx.Response]:
+        """Register a contact for each of the leads, spread over so many clients at once."""
+
+        def client(own: list[str]) -> list[httpx.Response]:
+            with httpx.Client(base_url=self.server.base_url, timeout=60) as session:
+                return [session.post("/api/contacts", json={"external_id": x, "source_code": "bot"}) for x in own]
+
+        answers = run_concurrently(*(lambda own=leads[part::clients]: client(own) for part in range(clients)))
+        return [answer for part in answers for answer in part]
+
+    def statuses(self) -> dict[str, int]:
+        """Count the contacts in the database by status."""
+        return dict(self.server.rows("SELECT status, count(*) FROM leads_contact GROUP BY status"))
+
+    def counted(self) -> list[int]:
+        """Count the active contacts of each operator in the database."""
+        sql = "SELECT count(*) FROM leads_contact WHERE status = 'active' GROUP BY operator_id ORDER BY operator_id"
+        return [number for (number,) in self.server.rows(sql)]
+
+    def loads(self) -> list[int]:
+        """Return the stored load of each operator."""
+        return [load for (load,) in self.server.rows("SELECT load FROM operators_operator ORDER BY id")]
+
+
+NEW = [f"lead_{number}" for number in range(CONTACTS)]
+KNOWN = list(islice(cycle(NEW[:50]), CONTACTS))
+ONE = ["lead"] * CONTACTS
+
+
+@pytest.mark.parametrize("leads", [NEW, KNOWN, ONE], ids=["new leads", "known leads", "one lead"])
+def test_a_hundred_places_take_a_hundred_of_400_contacts_from_32_clients(server: StartServer, leads: list[str]) -> None:
+    house = House(server(), weights=[1] * 5, limit=20)
+    if leads is KNOWN:
+        for lead in set(KNOWN):
+            house.post("contacts", {"external_id": lead, "source_code": "bot"})
+        for number in range(1, 51):
+            house.post(f"contacts/{number}/close", {})
+
+    answers = house.register(leads, clients=CLIENTS)
+
+    assert Counter(answer.status_code for answer in answers) == {201: CONTACTS}
+    assert house.counted() == house.loads() == [20] * 5
+    assert house.statuses() | {"closed": 0} == {"active": 100, "waiting": 300, "closed": 0}
+    assert house.server.manage("check_load").returncode == 0
+
+
+@pytest.mark.postgresql
+def test_with_the_lock_taken_out_the_same_load_breaks_the_limit(server: StartServer) -> None:
+    house = House(server(application="distribution.tests.without_lock:application"), weights=[1] * 5, limit=20)
+
+    house.register(KNOWN, clients=CLIENTS)
+
+    assert sum(house.counted()) > 100
+    assert house.server.manage("check_load").returncode == 1
+
+
+@pytest.mark.parametrize("clients", [1, CLIENTS])
+def test_shares_follow_the_weights(server: StartServer, clients: int) -> None:
+    house = House(server(), weights=[10, 30], limit=10_000)
+
+    house.register(NEW, clients=clients)
+
+    light, heavy = house.counted()
+    assert light + heavy == CONTACTS
+    assert abs(light - CONTACTS / 4) < 4 * sqrt(CONTACTS * 1 / 4 * 3 / 4)
+
+
+def test_whoever_waits_beside_a_place_freed_by_a_killed_process_is_served_after_the_next_start(
+    server: StartServer,
+) -> None:
+    house = House(server(), weights=[1], limit=0)
+    house.register(["lead"], clients=1)
+    house.server.stop()
+    dying = server(
+        application="distribution.tests.dies_before_draining:application", database_url=house.server.database_url
+    )
+    with pytest.raises(httpx.HTTPError):
+        httpx.patch(f"{dying.base_url}/api/operators/1", json={"max_load": 1}, timeout=30)
+    dying.kill()
+    assert house.server.rows("SELECT max_load, load FROM operators_operator") == [(1, 0)]
+    assert house.statuses() == {"waiting": 1}
+
+    server(drain=True, database_url=house.server.database_url)
+
+    wait_until(lambda: house.statuses() == {"active": 1}, seconds=10)
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """Keep everybody else out of a database."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+            file.execute("BEGIN EXCLUSIVE")
+            yield
+        return
+    server, _slash, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def test_a_database_that_is_away_is_503_and_the_server_recovers_by_itself(server: StartServer) -> None:
+    house = House(server(LOCK_TIMEOUT_SECONDS="1"), weights=[1], limit=10)
+    call = {"external_id": "lead", "source_code": "bot"}
+
+    with away(house.server.database_url):
+        answers = [house.post("contacts", call) for _ in range(12)]
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["errors"][0]["code"] for answer in answers} == {"try_again_later"}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
+    assert [house.post("contacts", call).status_code for _ in range(12)] == [201] * 12
+    assert house.loads() == [10]
+
+
+def test_a_body_of_ten_megabytes_is_refused_and_the_connection_ends_cleanly(server: StartServer) -> None:
+    house = House(server(), weights=[1], limit=10)
+
+    answer = house.post("contacts", {"external_id": "lead", "source_code": "bot", "text": "x" * 10_000_000})
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (413, "body_too_large")
+    assert house.statuses() == {}
