@@ -61,6 +61,13 @@ class ContactClosed(Refusal):
     message = _("This contact is closed. Reopen it first.")
 
 
+class NoLongerTheirs(Refusal):
+    """The operator whose contact was to be moved does not have it any more."""
+
+    code = "no_longer_theirs"
+    message = _("This contact has been moved or returned to the queue meanwhile. Look at it again.")
+
+
 class OperatorStillActive(Refusal):
     """The operator would be given the contact right back."""
 

@@ -7,6 +7,7 @@ from distribution.availability import has_weight
 from distribution.errors import (
     ContactClosed,
     NobodyAvailable,
+    NoLongerTheirs,
     OperatorNotFound,
     OperatorStillActive,
     OperatorUnavailable,
@@ -38,35 +39,36 @@ def reopen_contact(contact_id: int) -> Contact:
     return contact
 
 
-def reassign_to_operator(contact_id: int, operator_id: int) -> Contact:
+def reassign_to_operator(contact_id: int, operator_id: int, *, from_operator_id: int | None = None) -> Contact:
     """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
 
     With the operator who has it already, nothing changes. Raises ContactNotFound, ContactClosed, OperatorNotFound
-    and OperatorUnavailable, with nothing changed.
+    and OperatorUnavailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
     """
-    contact, freed_operator_id = _reassign_to_operator(contact_id, operator_id)
+    contact, freed_operator_id = _reassign_to_operator(contact_id, operator_id, from_operator_id)
     _drain_for(freed_operator_id)
     return contact
 
 
-def reassign_by_draw(contact_id: int) -> Contact:
+def reassign_by_draw(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
     """Move the contact to another operator of its source by draw; return it.
 
-    Raises ContactNotFound, ContactClosed and NobodyAvailable, with nothing changed.
+    Raises ContactNotFound, ContactClosed and NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not
+    have it; then nothing changes.
     """
-    contact, freed_operator_id = _reassign_by_draw(contact_id)
+    contact, freed_operator_id = _reassign_by_draw(contact_id, from_operator_id)
     _drain_for(freed_operator_id)
     return contact
 
 
 def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
-    """Put the contact back in the queue with its first age, if that operator still has it; return it.
+    """Take the contact from that operator, put it back in the queue with its first age and return it.
 
-    Raises ContactNotFound, and OperatorStillActive when the operator could be given it again.
+    Raises ContactNotFound, ContactClosed, NoLongerTheirs, and OperatorStillActive when the operator could be given
+    it again; then nothing changes.
     """
-    contact, has_moved = _return_to_queue(contact_id, from_operator_id)
-    if has_moved:
-        drain_after_commit(sources_sharing_operators(contact.source_id))
+    contact = _return_to_queue(contact_id, from_operator_id)
+    drain_after_commit(sources_sharing_operators(contact.source_id))
     return contact
 
 
@@ -93,8 +95,10 @@ def _reopen(contact_id: int) -> Contact:
 
 
 @in_transaction
-def _reassign_to_operator(contact_id: int, operator_id: int) -> tuple[Contact, int | None]:
-    contact = _lock_open_contact(contact_id)
+def _reassign_to_operator(
+    contact_id: int, operator_id: int, from_operator_id: int | None
+) -> tuple[Contact, int | None]:
+    contact = _lock_open_contact(contact_id, from_operator_id)
     previous_id = contact.operator_id
     if previous_id == operator_id:
         return contact, None
@@ -108,8 +112,8 @@ def _reassign_to_operator(contact_id: int, operator_id: int) -> tuple[Contact, i
 
 
 @in_transaction
-def _reassign_by_draw(contact_id: int) -> tuple[Contact, int | None]:
-    contact = _lock_open_contact(contact_id)
+def _reassign_by_draw(contact_id: int, from_operator_id: int | None) -> tuple[Contact, int | None]:
+    contact = _lock_open_contact(contact_id, from_operator_id)
     previous_id = contact.operator_id
     operator = draw_operator(
         contact.source_id,
@@ -123,20 +127,20 @@ def _reassign_by_draw(contact_id: int) -> tuple[Contact, int | None]:
 
 
 @in_transaction
-def _return_to_queue(contact_id: int, from_operator_id: int) -> tuple[Contact, bool]:
-    contact = lock_contact(contact_id)
-    if contact.is_closed or contact.operator_id != from_operator_id:
-        return contact, False
+def _return_to_queue(contact_id: int, from_operator_id: int) -> Contact:
+    contact = _lock_open_contact(contact_id, from_operator_id)
     if lock_operator(from_operator_id).is_active:
         raise OperatorStillActive
     put_in_queue(contact)
-    return contact, True
+    return contact
 
 
-def _lock_open_contact(contact_id: int) -> Contact:
+def _lock_open_contact(contact_id: int, from_operator_id: int | None) -> Contact:
     contact = lock_contact(contact_id)
     if contact.is_closed:
         raise ContactClosed
+    if from_operator_id not in (None, contact.operator_id):
+        raise NoLongerTheirs
     return contact
 
 

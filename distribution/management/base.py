@@ -1,0 +1,25 @@
+"""What the commands of this package have in common."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+from django.utils.translation import gettext as _
+
+
+class DatabaseCommand(BaseCommand):
+    """A command that works on the database alone, and ends with one line and exit code 1 when that is away."""
+
+    requires_system_checks = ()
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run the command. Raises CommandError for an error of the database."""
+        try:
+            return super().execute(*args, **options)
+        except Error as error:
+            raise CommandError(_("The database failed: %(error)s") % {"error": one_line(error)}) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return what the error says, without line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,68 @@
+"""What a bulk move would do, worked out in memory: nothing is written and nothing is locked."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from distribution.availability import obstacle
+from distribution.bulk import BulkMove, Moved, Result, Stayed
+from distribution.draw import Candidate, draw, total_weight
+from distribution.errors import NobodyAvailable, OperatorUnavailable
+from leads.models import Contact, Source
+from operators.models import Operator, Weight
+
+
+class Rehearsal:
+    """The operators as they are now, filling up in memory as the contacts of a bulk move are given to them.
+
+    What is drawn is one outcome of many, and what others do meanwhile cannot be known.
+    """
+
+    def __init__(self, move: BulkMove) -> None:
+        self._move = move
+        self._operators = Operator.objects.in_bulk()
+        if move.deactivate:
+            self._operators[move.from_operator.pk].is_active = False
+        self._weights: dict[int, list[Weight]] = defaultdict(list)
+        for weight in Weight.objects.order_by("operator_id"):
+            self._weights[weight.source_id].append(weight)
+        self._resting = set(Source.objects.filter(is_active=False).values_list("pk", flat=True))
+
+    def room(self, contacts: Iterable[Contact]) -> dict[Operator, int]:
+        """Return who could take some of the contacts, by id, and how many each has room for."""
+        sources = {contact.source_id for contact in contacts}
+        receivers = sorted({candidate.operator_id for source in sources for candidate in self._candidates(source)})
+        operators = [self._operators[operator_id] for operator_id in receivers]
+        return {operator: operator.max_load - operator.load for operator in operators}
+
+    def run(self, contacts: Iterable[Contact]) -> Iterator[Result]:
+        """Yield what would become of each contact."""
+        for contact in contacts:
+            receiver = self._receiver(contact.source_id)
+            if receiver is not None:
+                receiver.load += 1
+            yield self._result(receiver)
+
+    def _receiver(self, source_id: int) -> Operator | None:
+        candidates = self._candidates(source_id)
+        if not candidates:
+            return None
+        return self._operators[draw(candidates, secrets.randbelow(total_weight(candidates))).operator_id]
+
+    def _candidates(self, source_id: int) -> list[Candidate]:
+        if self._move.to_operator is not None:
+            receiver = self._operators[self._move.to_operator.pk]
+            return [Candidate(receiver.pk, 1)] if receiver.can_take else []
+        if self._move.to_queue and source_id in self._resting:
+            return []
+        return [
+            Candidate(weight.operator_id, weight.weight)
+            for weight in self._weights[source_id]
+            if weight.operator_id != self._move.from_operator.pk
+            and obstacle(self._operators[weight.operator_id], weight.weight) is None
+        ]
+
+    def _result(self, receiver: Operator | None) -> Result:
+        if receiver is not None or self._move.to_queue:
+            return Moved(receiver)
+        return Stayed(NobodyAvailable() if self._move.to_operator is None else OperatorUnavailable())

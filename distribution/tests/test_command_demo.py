@@ -1,0 +1,119 @@
+import signal
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from crm_project.testing.rows import assert_rules_hold, make_operator
+from distribution.audit import audit
+from distribution.handling import close_contact
+from leads.models import Contact, Lead, Source
+from operators.models import Operator, Weight
+
+pytestmark = pytest.mark.django_db
+
+
+def story() -> list[tuple[Any, ...]]:
+    """Return what the draws and the clock have no part in."""
+    return list(Contact.objects.order_by("pk").values_list("source__code", "external_id", "name", "text", "data"))
+
+
+def test_people_sources_weights_and_contacts_of_every_kind_are_made(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("demo", contacts="300")
+
+    statuses = Counter(Contact.objects.values_list("status", flat=True))
+    assert statuses.total() == 300
+    assert set(statuses) == {"active", "closed", "waiting"}
+    assert Operator.objects.filter(is_active=False).exists()
+    assert Source.objects.filter(is_active=False).exists()
+    assert Weight.objects.filter(weight=0).exists()
+    assert Lead.objects.count() < 300
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_the_rules_hold_and_the_audit_agrees() -> None:
+    call_command("demo", contacts="200")
+
+    assert_rules_hold()
+    assert audit() == []
+
+
+def test_times_lie_in_the_past_week_and_in_their_order() -> None:
+    call_command("demo", contacts="200")
+
+    now = timezone.now()
+    contacts = list(Contact.objects.all())
+    for contact in contacts:
+        times = [contact.created_at, contact.assigned_at, contact.closed_at]
+        known = [time for time in times if time is not None]
+        assert known == sorted(known)
+        assert now - timedelta(days=7, minutes=10) < known[0] <= known[-1] < now
+    assert max(c.created_at for c in contacts) - min(c.created_at for c in contacts) > timedelta(days=5)
+    assert not Lead.objects.filter(contacts__created_at__lt=timezone.now() - timedelta(days=8)).exists()
+
+
+def test_a_lead_is_as_old_as_its_first_contact() -> None:
+    call_command("demo", contacts="50")
+
+    for lead in Lead.objects.prefetch_related("contacts"):
+        assert lead.created_at == min(contact.created_at for contact in lead.contacts.all())
+
+
+def test_a_seed_repeats_the_story_and_another_tells_another() -> None:
+    stories = []
+    for seed in (1, 1, 2):
+        call_command("demo", contacts="40", seed=seed)
+        stories.append(story())
+        for model in (Contact, Lead, Weight, Source, Operator):
+            model.objects.all().delete()
+
+    assert stories[0] == stories[1] != stories[2]
+
+
+def test_one_contact_is_enough() -> None:
+    call_command("demo", contacts="1")
+
+    assert Contact.objects.count() == 1
+
+
+@pytest.mark.parametrize("contacts", ["0", "-5", "some"])
+def test_a_number_that_is_none_is_refused(contacts: str) -> None:
+    with pytest.raises(CommandError):
+        call_command("demo", contacts=contacts)
+
+
+def test_a_database_in_use_is_refused_and_left() -> None:
+    make_operator()
+
+    with pytest.raises(CommandError):
+        call_command("demo", contacts="10")
+
+    assert Operator.objects.count() == 1
+    assert not Contact.objects.exists()
+
+
+def test_without_a_database_named_the_usual_one_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+
+    with pytest.raises(CommandError, match="DATABASE_URL"):
+        call_command("demo", contacts="10")
+
+    assert not Operator.objects.exists()
+
+
+def test_an_interrupted_story_is_true_as_far_as_it_goes() -> None:
+    def interrupt(contact_id: int) -> Contact:
+        signal.raise_signal(signal.SIGINT)
+        return close_contact(contact_id)
+
+    with patch("distribution.demo.close_contact", interrupt), pytest.raises(SystemExit) as ending:
+        call_command("demo", contacts="100")
+
+    assert ending.value.code == 130
+    assert 0 < Contact.objects.count() < 100
+    assert Contact.objects.filter(created_at__gt=timezone.now() - timedelta(days=3)).count() == 0
+    assert_rules_hold()
