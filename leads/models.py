@@ -7,12 +7,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Source(models.Model):
     """A bot or channel that leads write from."""
 
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(pgettext_lazy("of a source", "name"), max_length=200)
     code = models.CharField(
         _("code"), max_length=100, unique=True, help_text=_("The word by which a bot names this source.")
     )
@@ -66,9 +67,9 @@ class Lead(models.Model):
 class ContactStatus(models.TextChoices):
     """The life of a contact."""
 
-    WAITING = "waiting", _("waiting")
-    ACTIVE = "active", _("active")
-    CLOSED = "closed", _("closed")
+    WAITING = "waiting", pgettext_lazy("status of a contact", "waiting")
+    ACTIVE = "active", pgettext_lazy("status of a contact", "active")
+    CLOSED = "closed", pgettext_lazy("status of a contact", "closed")
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):

@@ -1,0 +1,5 @@
+"""What the admin pages of all apps share, and the pages of users and groups."""
+
+from crm_project.admin import accounts
+
+__all__ = ["accounts"]

@@ -1,0 +1,142 @@
+"""The base of the admin pages: Unfold's looks, and writes that go through the services."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import ActionLocation
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import translation
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from crm_project.admin.columns import moment
+from crm_project.admin.forms import TouchedFieldsForm
+from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, explanation, tell
+
+MOST_ROWS_AT_ONCE = 1_000
+
+
+class Admin(ModelAdmin):
+    """Unfold's page of a model, with the actions of Django 6.1."""
+
+    list_per_page = 50
+    list_fullwidth = True
+    show_facets = admin.ShowFacets.NEVER
+
+    def get_action_choices(
+        self,
+        request: HttpRequest,
+        default_choices: list[tuple[str, str]] | None = None,
+        action_location: ActionLocation = ActionLocation.CHANGE_LIST,
+    ) -> list[tuple[str, str]]:
+        """Return Django's choices: Unfold's own method does not know yet that an action has a location."""
+        choices = default_choices or [("", gettext("Select action"))]
+        return admin.ModelAdmin.get_action_choices(self, request, choices, action_location)
+
+
+class OwnTransactions(admin.ModelAdmin):
+    """Django's views without the transaction around each POST.
+
+    A service opens its own transaction, repeats it after a deadlock, and drains the queue after its commit; inside
+    another transaction it could do neither, and refuses to run.
+    """
+
+    _changeform_view: Callable[..., HttpResponse]
+    _delete_view: Callable[..., HttpResponse]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Answer the pages that add, change and show a row."""
+        return self._changeform_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Answer the page that deletes a row."""
+        return self._delete_view(request, object_id, extra_context)
+
+
+class ServiceAdmin(Admin, OwnTransactions):
+    """A page whose writes are calls of services.
+
+    Subclasses give `create_row` and `change_row`, and name in `logged_fields` what an action may change.
+    """
+
+    form = TouchedFieldsForm
+    change_form_outer_before_template = "admin/row_actions.html"
+    logged_fields: Sequence[str] = ()
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, row: Any) -> str:
+        """Show when the row was stored."""
+        return moment(row.created_at)
+
+    def create_row(self, **fields: Any) -> Model:
+        """Store and return a new row."""
+        raise NotImplementedError
+
+    def change_row(self, row: Any, **changes: Any) -> None:
+        """Set the fields given and no others."""
+        raise NotImplementedError
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
+        """Store what the user typed; of a row that exists, only the fields the user touched."""
+        if not change:
+            obj.pk = self.create_row(**form.cleaned_data).pk
+        elif changes := touched(form):
+            self.change_row(obj, **changes)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Answer the form; what a service refuses is told on the page, which shows the row as it is now."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except EXPLAINED as error:
+            if request.method != "POST":
+                raise
+            messages.error(request, explanation(error))
+            return redirect(request.get_full_path())
+
+    def apply(
+        self, request: HttpRequest, rows: QuerySet[Any], service: Callable[[int], Model], done: CountedSentence
+    ) -> None:
+        """Call `service` with the id of each row, log what it changed, and tell the outcome."""
+        if rows.count() > MOST_ROWS_AT_ONCE:
+            message = _("At most %(most)d rows at once. Narrow the list with a filter, or take one page at a time.")
+            messages.error(request, message % {"most": MOST_ROWS_AT_ONCE})
+            return
+        tell(request, apply_to_each(rows, lambda row: self._apply_to_row(request, row, service)), done)
+
+    def _apply_to_row(self, request: HttpRequest, row: Model, service: Callable[[int], Model]) -> bool:
+        after = service(row.pk)
+        changed = [field for field in row._meta.concrete_fields if field.name in self.logged_fields]
+        changed = [field for field in changed if getattr(row, field.attname) != getattr(after, field.attname)]
+        if changed:
+            self.log_change(request, row, [{"changed": {"fields": _untranslated_names(changed)}}])
+        return bool(changed)
+
+
+def touched(form: ModelForm) -> dict[str, Any]:
+    """Return the values of the fields that the user touched."""
+    return {name: form.cleaned_data[name] for name in form.changed_data}
+
+
+def _untranslated_names(fields: list[Any]) -> list[str]:
+    # The history is translated for whoever reads it.
+    with translation.override(None):
+        return [str(field.verbose_name) for field in fields]

@@ -1,0 +1,76 @@
+"""What several lists and pages show in the same words."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Model, OuterRef, QuerySet, Subquery, Sum
+from django.urls import reverse
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from unfold.utils import display_for_label
+
+from distribution.availability import Obstacle, is_available, obstacle
+
+LONGEST_LINE = 40
+WHY_NOT = {
+    Obstacle.INACTIVE: _("inactive"),
+    Obstacle.ZERO_WEIGHT: _("weight 0"),
+    Obstacle.AT_LIMIT: _("at the limit"),
+}
+
+
+def label(text: object, tone: str | None) -> SafeString:
+    """Return `text` as a label in one of Unfold's colours: info, success, warning, danger; grey without one."""
+    return display_for_label(("tone", text), "-", {"tone": tone})
+
+
+def moment(time: datetime) -> SafeString:
+    """Return the date and the time of day on one line."""
+    short = date_format(localtime(time), "SHORT_DATETIME_FORMAT")
+    return format_html('<span class="whitespace-nowrap">{}</span>', short)
+
+
+def short(text: str) -> SafeString:
+    """Return `text` on one line, clipped when it is long; the whole shows under the pointer."""
+    clipped = Truncator(text).chars(LONGEST_LINE)
+    return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', text, clipped)
+
+
+def load_and_limit(operator: Any) -> SafeString:
+    """Return the operator's load / limit, coloured when there is no room left."""
+    tone = None if operator.has_room else "warning"
+    return label(f"{operator.load} / {operator.max_load}", tone)
+
+
+def with_shares(weights: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the weights with what `share` needs, however many sources they belong to, in one statement."""
+    available = weights.model._default_manager.filter(is_available(), source=OuterRef("source"))
+    total = available.order_by().values("source").annotate(total=Sum("weight")).values("total")
+    return weights.select_related("operator", "source").annotate(total_available=Subquery(total))
+
+
+def share(weight: Any) -> str:
+    """Return the probability of the operator in a draw now, or why they take no part in it."""
+    reason = obstacle(weight.operator, weight.weight)
+    if reason is not None:
+        return str(WHY_NOT[reason])
+    return f"{number_format(100 * weight.weight / weight.total_available, 1)} %"
+
+
+def list_link(model: str, text: object, **filters: object) -> SafeString:
+    """Return a link to the list of `model`, such as `leads_contact`, narrowed by `filters`."""
+    return format_html(
+        '<a href="{}?{}" class="text-link">{}</a>', reverse(f"admin:{model}_changelist"), urlencode(filters), text
+    )
+
+
+def page_link(row: Model) -> SafeString:
+    """Return a link to the page of the row."""
+    options = row._meta
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}" class="text-link">{}</a>', url, row)

@@ -1,0 +1,18 @@
+"""The base of the admin's forms."""
+
+from typing import Any
+
+from django import forms
+
+
+class TouchedFieldsForm(forms.ModelForm):
+    """A form whose `changed_data` names what the user touched, not what differs from the database by now.
+
+    The page carries the values it was opened with. So a page that was open while somebody else changed another
+    field puts nothing back. A call that does not send those values is compared with the database.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.show_hidden_initial = not self.is_bound or f"initial-{self.add_prefix(name)}" in self.data

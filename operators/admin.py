@@ -1,0 +1,119 @@
+"""Operators and weights in the back office."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+
+from crm_project.admin.columns import list_link, load_and_limit, share, with_shares
+from crm_project.admin.deletion import DeletionAdmin
+from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
+from distribution import roster
+from leads.models import ContactStatus
+from operators.models import Operator, Weight
+
+ACTIVATED = ngettext_lazy("%(count)d operator activated.", "%(count)d operators activated.", "count")
+DEACTIVATED = ngettext_lazy("%(count)d operator deactivated.", "%(count)d operators deactivated.", "count")
+
+
+class OperatorWeightInline(WeightInline):
+    """The sources that the operator takes contacts from."""
+
+    model = Weight
+    fields = ("source", "weight", "share")
+    autocomplete_fields = ("source",)
+
+
+@admin.register(Operator)
+class OperatorAdmin(WithWeightsAdmin):
+    """Operators with their load and their weights."""
+
+    list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
+    list_filter = ("is_active",)
+    search_fields = ("name", "external_id")
+    fields = ("name", "external_id", "is_active", "max_load", "active_contacts")
+    readonly_fields = ("active_contacts",)
+    inlines = (OperatorWeightInline,)
+    actions = ("activate", "deactivate", "delete_selected")
+    logged_fields = ("is_active",)
+
+    @admin.display(description=_("load / limit"), ordering="load")
+    def load_and_limit(self, operator: Operator) -> str:
+        """Show the load / limit."""
+        return load_and_limit(operator)
+
+    @admin.display(description=_("load / limit"))
+    def active_contacts(self, operator: Operator) -> str:
+        """Show the load / limit and the way to the contacts that make it."""
+        filters = {"operator__id__exact": operator.pk, "status__exact": ContactStatus.ACTIVE}
+        contacts = list_link("leads_contact", _("active contacts"), **filters)
+        return format_html("{} {}", load_and_limit(operator), contacts)
+
+    def create_row(self, **fields: Any) -> Operator:
+        """Store a new operator."""
+        return roster.create_operator(**fields)
+
+    def change_row(self, row: Operator, **changes: Any) -> None:
+        """Change the operator; what makes room gives waiting contacts away."""
+        roster.change_operator(row.pk, **changes)
+
+    def delete_row(self, row: Operator) -> None:
+        """Delete the operator."""
+        roster.delete_operator(row.pk)
+
+    @admin.action(permissions=["change"], description=_("Activate"))
+    def activate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Let them take contacts, beginning with those that wait."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=True), ACTIVATED)
+
+    @admin.action(permissions=["change"], description=_("Deactivate"))
+    def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Give them nothing new."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=False), DEACTIVATED)
+
+
+@admin.register(Weight)
+class WeightAdmin(DeletionAdmin):
+    """All weights of all sources."""
+
+    form = WeightForm
+    list_display = ("source", "operator", "weight", "share", "load_and_limit")
+    list_display_links = ("source", "operator")
+    list_filter = (("source", AutocompleteSelectFilter), ("operator", AutocompleteSelectFilter))
+    list_filter_submit = True
+    search_fields = ("source__name", "source__code", "operator__name", "operator__external_id")
+    fields = ("source", "operator", "weight")
+    autocomplete_fields = ("source", "operator")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:
+        """Return the weights with their shares."""
+        return with_shares(super().get_queryset(request))
+
+    @admin.display(description=_("share now"))
+    def share(self, weight: Weight) -> str:
+        """Show the probability in a draw now, or the reason for none."""
+        return share(weight)
+
+    @admin.display(description=_("load / limit"), ordering="operator__load")
+    def load_and_limit(self, weight: Weight) -> str:
+        """Show the operator's load / limit."""
+        return load_and_limit(weight.operator)
+
+    def create_row(self, **fields: Any) -> Weight:
+        """Store a new weight."""
+        source, operator = fields["source"], fields["operator"]
+        roster.set_weights(source.pk, {operator.pk: fields["weight"]})
+        return Weight.objects.get(source=source, operator=operator)
+
+    def change_row(self, row: Weight, **changes: Any) -> None:
+        """Change the weight."""
+        roster.set_weights(row.source_id, {row.operator_id: changes["weight"]})
+
+    def delete_row(self, row: Weight) -> None:
+        """Take the operator off the source's list."""
+        roster.remove_weight(row.source_id, row.operator_id)
