@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 from crm_project.testing.rows import assert_rules_hold, make_operator
@@ -53,7 +54,12 @@ def test_times_lie_in_the_past_week_and_in_their_order() -> None:
         assert known == sorted(known)
         assert now - timedelta(days=7, minutes=10) < known[0] <= known[-1] < now
     assert max(c.created_at for c in contacts) - min(c.created_at for c in contacts) > timedelta(days=5)
-    assert not Lead.objects.filter(contacts__created_at__lt=timezone.now() - timedelta(days=8)).exists()
+
+
+def test_limits_are_older_than_every_assignment_so_that_the_audit_can_judge_it() -> None:
+    call_command("demo", contacts="50")
+
+    assert not Contact.objects.filter(assigned_at__lt=F("operator__limit_set_at")).exists()
 
 
 def test_a_lead_is_as_old_as_its_first_contact() -> None:
