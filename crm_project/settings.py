@@ -130,7 +130,7 @@ SPECTACULAR_SETTINGS = {
 
 UNFOLD = {
     "SITE_TITLE": _("Contact distribution"),
-    "SITE_HEADER": _("Contact distribution"),
+    "SITE_HEADER": _("Distribution"),
     "SITE_SYMBOL": "hub",
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 
 from distribution.availability import is_available, obstacle
 from leads.models import Contact, Source
@@ -57,7 +58,17 @@ def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ())
 
 def shares(source_id: int) -> list[Share]:
     """Return every weight of the source, by operator id, with its probability in a draw now."""
-    weights = list(Weight.objects.filter(source=source_id).select_related("operator").order_by("operator_id"))
-    effective = [0 if obstacle(row.operator, row.weight) else row.weight for row in weights]
-    total = sum(effective) or 1
-    return [Share(row.operator, row.weight, part / total) for row, part in zip(weights, effective, strict=True)]
+    weights = with_total_available(Weight.objects.filter(source=source_id)).order_by("operator_id")
+    return [Share(weight.operator, weight.weight, share(weight)) for weight in weights]
+
+
+def with_total_available(weights: QuerySet[Weight]) -> QuerySet[Any]:
+    """Return the weights with what `share` needs, however many sources they belong to, in one statement."""
+    available = Weight.objects.filter(is_available(), source=OuterRef("source"))
+    total = available.order_by().values("source").annotate(total=Sum("weight")).values("total")
+    return weights.select_related("operator", "source").annotate(total_available=Subquery(total))
+
+
+def share(weight: Any) -> float:
+    """Return the probability of a weight, from `with_total_available`, in a draw now; 0 when not available."""
+    return 0.0 if obstacle(weight.operator, weight.weight) else weight.weight / weight.total_available

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from crm_project.admin.base import ServiceAdmin
-from crm_project.admin.columns import label, list_link, page_link, short
+from crm_project.admin.columns import label, list_link, moment, page_link, short
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.weights import WeightInline, WithWeightsAdmin
 from distribution import handling, roster
@@ -96,7 +96,7 @@ class ContactInline(TabularInline):
     """What a lead wrote, newest first; to look at."""
 
     model = Contact
-    fields = ("contact", "source", "operator", "status_label", "created_at")
+    fields = ("contact", "source", "operator", "status_label", "excerpt", "created")
     readonly_fields = fields
     ordering = ("-id",)
     per_page = 20
@@ -117,8 +117,18 @@ class ContactInline(TabularInline):
 
     @admin.display(description=_("contact"))
     def contact(self, contact: Contact) -> str:
-        """Show the contact, leading to its page."""
-        return page_link(contact)
+        """Show the number of the contact, leading to its page."""
+        return page_link(contact, contact.pk)
+
+    @admin.display(description=_("text"))
+    def excerpt(self, contact: Contact) -> str:
+        """Show the beginning of the text."""
+        return short(contact.text)
+
+    @admin.display(description=_("created"))
+    def created(self, contact: Contact) -> str:
+        """Show when the contact came in."""
+        return moment(contact.created_at)
 
     @admin.display(description=_("status"))
     def status_label(self, contact: Contact) -> str:
@@ -196,7 +206,7 @@ class ReceiverForm(forms.Form):
 class ContactAdmin(ServiceAdmin):
     """Contacts: to look at, and to handle by actions. No form writes them."""
 
-    list_display = ("id", "sent_by", "status_label", "waiting_for", "operator", "source", "name", "created")
+    list_display = ("id", "sent_by", "status_label", "waiting_for", "operator", "source", "called", "created")
     list_display_links = ("id", "sent_by")
     list_select_related = ("source", "operator")
     list_filter = (
@@ -256,6 +266,11 @@ class ContactAdmin(ServiceAdmin):
     def sent_by(self, contact: Contact) -> str:
         """Show the external id on one line."""
         return short(contact.external_id)
+
+    @admin.display(description=_("name"), ordering="name")
+    def called(self, contact: Contact) -> str:
+        """Show the name on one line."""
+        return short(contact.name)
 
     @admin.display(description=_("status"), ordering="status")
     def status_label(self, contact: Contact) -> str:

@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from crm_project.admin.columns import list_link, load_and_limit, share, with_shares
+from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
+from distribution.selectors import with_total_available
 from leads.models import ContactStatus
 from operators.models import Operator, Weight
 
@@ -92,12 +93,12 @@ class WeightAdmin(DeletionAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:
         """Return the weights with their shares."""
-        return with_shares(super().get_queryset(request))
+        return with_total_available(super().get_queryset(request))
 
     @admin.display(description=_("share now"))
     def share(self, weight: Weight) -> str:
         """Show the probability in a draw now, or the reason for none."""
-        return share(weight)
+        return share_now(weight)
 
     @admin.display(description=_("load / limit"), ordering="operator__load")
     def load_and_limit(self, weight: Weight) -> str:

@@ -116,11 +116,8 @@ class ServiceAdmin(Admin, OwnTransactions):
         self, request: HttpRequest, rows: QuerySet[Any], service: Callable[[int], Model], done: CountedSentence
     ) -> None:
         """Call `service` with the id of each row, log what it changed, and tell the outcome."""
-        if rows.count() > MOST_ROWS_AT_ONCE:
-            message = _("At most %(most)d rows at once. Narrow the list with a filter, or take one page at a time.")
-            messages.error(request, message % {"most": MOST_ROWS_AT_ONCE})
-            return
-        tell(request, apply_to_each(rows, lambda row: self._apply_to_row(request, row, service)), done)
+        if not too_many(request, rows):
+            tell(request, apply_to_each(rows, lambda row: self._apply_to_row(request, row, service)), done)
 
     def _apply_to_row(self, request: HttpRequest, row: Model, service: Callable[[int], Model]) -> bool:
         after = service(row.pk)
@@ -129,6 +126,15 @@ class ServiceAdmin(Admin, OwnTransactions):
         if changed:
             self.log_change(request, row, [{"changed": {"fields": _untranslated_names(changed)}}])
         return bool(changed)
+
+
+def too_many(request: HttpRequest, rows: QuerySet[Any]) -> bool:
+    """Return whether there are more rows than a request should take its time for, and tell the user so."""
+    if rows.count() <= MOST_ROWS_AT_ONCE:
+        return False
+    sentence = _("At most %(most)d rows at once. Narrow the list with a filter, or take one page at a time.")
+    messages.error(request, sentence % {"most": MOST_ROWS_AT_ONCE})
+    return True
 
 
 def touched(form: ModelForm) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Model, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Model
 from django.urls import reverse
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
@@ -14,9 +14,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
 
-from distribution.availability import Obstacle, is_available, obstacle
+from distribution.availability import Obstacle, obstacle
+from distribution.selectors import share
 
-LONGEST_LINE = 40
+LONGEST_LINE = 30
 WHY_NOT = {
     Obstacle.INACTIVE: _("inactive"),
     Obstacle.ZERO_WEIGHT: _("weight 0"),
@@ -37,6 +38,8 @@ def moment(time: datetime) -> SafeString:
 
 def short(text: str) -> SafeString:
     """Return `text` on one line, clipped when it is long; the whole shows under the pointer."""
+    if not text:
+        return SafeString("-")
     clipped = Truncator(text).chars(LONGEST_LINE)
     return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', text, clipped)
 
@@ -47,19 +50,12 @@ def load_and_limit(operator: Any) -> SafeString:
     return label(f"{operator.load} / {operator.max_load}", tone)
 
 
-def with_shares(weights: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the weights with what `share` needs, however many sources they belong to, in one statement."""
-    available = weights.model._default_manager.filter(is_available(), source=OuterRef("source"))
-    total = available.order_by().values("source").annotate(total=Sum("weight")).values("total")
-    return weights.select_related("operator", "source").annotate(total_available=Subquery(total))
-
-
-def share(weight: Any) -> str:
-    """Return the probability of the operator in a draw now, or why they take no part in it."""
+def share_now(weight: Any) -> str:
+    """Return the share of a weight in per cent, or why it has none."""
     reason = obstacle(weight.operator, weight.weight)
     if reason is not None:
         return str(WHY_NOT[reason])
-    return f"{number_format(100 * weight.weight / weight.total_available, 1)} %"
+    return f"{number_format(100 * share(weight), 1)} %"
 
 
 def list_link(model: str, text: object, **filters: object) -> SafeString:
@@ -69,8 +65,8 @@ def list_link(model: str, text: object, **filters: object) -> SafeString:
     )
 
 
-def page_link(row: Model) -> SafeString:
-    """Return a link to the page of the row."""
+def page_link(row: Model, text: object) -> SafeString:
+    """Return `text` as a link to the page of the row."""
     options = row._meta
     url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
-    return format_html('<a href="{}" class="text-link">{}</a>', url, row)
+    return format_html('<a href="{}" class="text-link">{}</a>', url, text)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
-from crm_project.admin.base import ServiceAdmin
+from crm_project.admin.base import ServiceAdmin, too_many
 from crm_project.admin.outcome import EXPLAINED, apply_to_each, counted, explanation, tell
 from distribution.errors import HasContacts
 
@@ -42,7 +42,7 @@ class DeletionAdmin(ServiceAdmin):
         if count := kept.count():
             messages.warning(request, counted(KEPT, count, reason=HasContacts.message))
         deletable = queryset.exclude(pk__in=kept.order_by().values("pk"))
-        if not deletable.exists():
+        if not deletable.exists() or too_many(request, deletable):
             return None
         if "post" not in request.POST:
             return ask_and_delete(self, request, deletable)

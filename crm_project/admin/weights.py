@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from crm_project.admin.base import touched
-from crm_project.admin.columns import load_and_limit, page_link, share, with_shares
+from crm_project.admin.columns import load_and_limit, page_link, share_now
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.forms import TouchedFieldsForm
 from distribution import roster
+from distribution.selectors import with_total_available
 
 GIVING_ROOM = ("is_active", "max_load")
 
@@ -30,7 +31,7 @@ class RowLink(forms.Widget):
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         """Return the link."""
-        return page_link(self.row)
+        return page_link(self.row, self.row)
 
 
 class FixedRow(forms.Field):
@@ -66,7 +67,7 @@ class WeightInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the weights with their shares."""
-        return with_shares(super().get_queryset(request))
+        return with_total_available(super().get_queryset(request))
 
     @admin.display(description=_("load / limit"))
     def load_and_limit(self, weight: Any) -> str:
@@ -76,7 +77,7 @@ class WeightInline(TabularInline):
     @admin.display(description=_("share now"))
     def share(self, weight: Any) -> str:
         """Show the probability in a draw now, or the reason for none."""
-        return share(weight)
+        return share_now(weight)
 
 
 class WithWeightsAdmin(ProtectedDeletionAdmin):

@@ -34,6 +34,6 @@ No Python 3.12 or newer (with the modules venv and ensurepip) was found. To inst
   Debian 12, or no administrator's rights:
                    curl -LsSf https://astral.sh/uv/install.sh | sh && ~/.local/bin/uv python install 3.13
 
-Then run make again. A Python in an unusual place is named by PYTHON=/path/to/python3.
+Then run make again. A Python in an unusual place is named so: PYTHON=/path/to/python3 make run
 END
 exit 1

@@ -60,14 +60,15 @@ def use_postgresql(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and keep SQLite's test database in a file: threads that race cannot share one in memory."""
+    """Register the markers and change the settings that a test wants otherwise."""
     for database in DATABASES:
         config.addinivalue_line("markers", f"{database}: means something on {database} only")
-    if directory in config.stash:
-        from django.conf import settings
+    from django.conf import settings
 
-        path = Path(config.stash[directory].name) / "tests.db"
-        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second
+    if directory in config.stash:  # threads that race cannot share a database in memory
+        file = Path(config.stash[directory].name) / "tests.db"
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(file)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

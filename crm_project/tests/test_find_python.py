@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,9 @@ class Machine:
 
     def find(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
-        environment = {"PATH": str(self.path), "HOME": str(self.home), **environment}
+        ours = ("PYENV", "PYTHON", "UV")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        environment = {**inherited, "PATH": str(self.path), "HOME": str(self.home), **environment}
         return subprocess.run(["/bin/sh", SCRIPT], env=environment, capture_output=True, text=True, check=False)
 
 

@@ -148,7 +148,7 @@ class TestDeleting:
             (roster.delete_source, contact.source_id),
             (roster.delete_lead, contact.lead_id),
         ):
-            with pytest.raises(HasContacts, match="Deactivate"):
+            with pytest.raises(HasContacts, match="deactivated instead"):
                 delete(row_id)
 
         assert Contact.objects.filter(pk=contact.pk, operator=operator).exists()

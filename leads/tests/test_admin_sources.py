@@ -179,7 +179,9 @@ def test_a_source_with_contacts_stays_and_the_page_offers_deactivation(admin_cli
     arrive(source := make_source())
     response = getattr(admin_client, method)(address(MODEL, "delete", source.pk), {"post": "yes"}, follow=True)
     assert response.redirect_chain == [(change_page(source), 302)]
-    assert messages(response) == ["This has contacts and cannot be deleted. Deactivate it instead."]
+    assert messages(response) == [
+        "This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+    ]
     assert Source.objects.get() == source
 
 
@@ -189,7 +191,9 @@ def test_when_none_of_those_selected_can_be_deleted_nothing_is_asked(admin_clien
         arrive(source)
     response = run(admin_client, MODEL, "delete_selected", *sources)
     assert response.redirect_chain == [(address(MODEL), 302)]
-    assert messages(response) == ["2 stay: This has contacts and cannot be deleted. Deactivate it instead."]
+    assert messages(response) == [
+        "2 stay: This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+    ]
     assert Source.objects.count() == 2
 
 
@@ -257,3 +261,10 @@ def test_the_page_takes_few_queries_however_many_weights_there_are(
     source = make_source({make_operator(): 1 for _number in range(50)})
     with django_assert_max_num_queries(9):
         admin_client.get(change_page(source))
+
+
+def test_the_second_hundred_of_weights_is_saved_from_its_own_page(admin_client: Client) -> None:
+    source = make_source({make_operator(): 1 for _number in range(101)})
+    url = f"{change_page(source)}?weights-page=2"
+    save(admin_client, url, open_form(admin_client, url, "source_form"), **{"weights-0-weight": "9"})
+    assert list(source.weights.values_list("weight", flat=True)) == [1] * 100 + [9]

@@ -6,10 +6,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from crm_project.admin.columns import share, with_shares
+from crm_project.admin.columns import share_now
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
-from distribution.selectors import shares
+from distribution.selectors import shares, with_total_available
 from operators.models import Weight
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +38,8 @@ def test_the_shares_are_those_of_the_draw() -> None:
     operators = [make_operator(), make_operator(), make_operator(is_active=False), make_operator(max_load=0)]
     source = make_source(dict(zip(operators, (10, 30, 50, 0), strict=True)))
     make_source({operators[0]: 500})
-    shown_shares = [share(weight) for weight in with_shares(Weight.objects.filter(source=source))]
-    assert shown_shares == ["25.0 %", "75.0 %", "inactive", "weight 0"]
+    weights = with_total_available(Weight.objects.filter(source=source))
+    assert [share_now(weight) for weight in weights] == ["25.0 %", "75.0 %", "inactive", "weight 0"]
     assert [row.share for row in shares(source.pk)] == [0.25, 0.75, 0, 0]
 
 
