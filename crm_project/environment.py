@@ -42,13 +42,13 @@ def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
     `lock_timeout_seconds` is how long a statement waits for a lock before the caller is told to try again.
     Raises ImproperlyConfigured for anything but SQLite and PostgreSQL.
     """
-    settings: dict[str, Any] = env.dj_db_url("DATABASE_URL", default)
+    settings: dict[str, Any] = env.dj_db_url("DATABASE_URL", default) | {"CONN_MAX_AGE": None}
     options = settings.setdefault("OPTIONS", {})
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         settings["ENGINE"] = "crm_project.sqlite"
         options.setdefault("timeout", lock_timeout_seconds)
     elif settings["ENGINE"] == "django.db.backends.postgresql":
-        settings |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+        settings["CONN_HEALTH_CHECKS"] = True
         milliseconds = lock_timeout_seconds * 1000
         options.setdefault("isolation_level", IsolationLevel.READ_COMMITTED)
         options.setdefault("connect_timeout", lock_timeout_seconds)

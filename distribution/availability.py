@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from distribution.draw import Candidate
+from distribution.statements import KeptStatement
 from operators.models import Operator, Weight
 
 
@@ -43,11 +45,22 @@ def obstacle(operator: Operator, weight: int) -> Obstacle | None:
 
 def candidates(source_id: int, *, excluding: Collection[int] = ()) -> list[Candidate]:
     """Return who is available on the source now, by operator id, without the operators `excluding` names."""
-    weights = Weight.objects.filter(is_available(), source=source_id).exclude(operator__in=excluding)
-    rows = weights.order_by("operator_id").values_list("operator_id", "weight")
-    return [Candidate(operator_id, weight) for operator_id, weight in rows]
+    rows = _available_weights(source_id)
+    return [Candidate(operator_id, weight) for operator_id, weight in rows if operator_id not in excluding]
 
 
 def has_weight(source_id: int, operator_id: int) -> bool:
     """Return whether the operator still takes part in the draws of the source."""
-    return Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0).exists()
+    return bool(_drawing_weight(source_id, operator_id))
+
+
+@KeptStatement
+def _available_weights(source_id: Any) -> QuerySet[Any, Any]:
+    weights = Weight.objects.filter(is_available(), source=source_id)
+    return weights.order_by("operator_id").values_list("operator_id", "weight")
+
+
+@KeptStatement
+def _drawing_weight(source_id: Any, operator_id: Any) -> QuerySet[Any, Any]:
+    weights = Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0)
+    return weights.order_by().values_list("pk")

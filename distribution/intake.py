@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
+
 from distribution.assignment import confirm_available, draw_operator, give, put_in_queue
 from distribution.errors import SourceInactive, SourceNotFound
 from distribution.locks import lock_lead
 from distribution.queue import drain_after_commit
 from distribution.selectors import somebody_waits_for, sources_sharing_operators
+from distribution.statements import KeptStatement
 from distribution.transactions import in_transaction
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
@@ -53,8 +56,8 @@ def register_contact(intake: Intake) -> Registration:
 @in_transaction
 def _register(intake: Intake) -> Registration:
     source = _source(intake.source_code)
-    lead, is_new_lead = Lead.objects.get_or_create(external_id=intake.external_id)
-    if source.reuse_open_contact and not is_new_lead:
+    lead = _lead(intake.external_id)
+    if source.reuse_open_contact:
         open_contact = _open_contact(lead, source)
         if open_contact is not None:
             return Registration(open_contact, created=False)
@@ -64,10 +67,26 @@ def _register(intake: Intake) -> Registration:
 
 
 def _source(code: str) -> Source:
-    source = Source.objects.filter(code=code).first()
-    if source is None:
-        raise SourceNotFound
-    return source
+    for source in _sources_with_code(code):
+        return source
+    raise SourceNotFound
+
+
+def _lead(external_id: str) -> Lead:
+    for lead in _leads_with_external_id(external_id):
+        return lead
+    # Another call may store the same lead at this moment: the unique key decides, and the loser reads that one.
+    return Lead.objects.get_or_create(external_id=external_id)[0]
+
+
+@KeptStatement
+def _sources_with_code(code: Any) -> QuerySet[Source]:
+    return Source.objects.filter(code=code).order_by()
+
+
+@KeptStatement
+def _leads_with_external_id(external_id: Any) -> QuerySet[Lead]:
+    return Lead.objects.filter(external_id=external_id).order_by()
 
 
 def _open_contact(lead: Lead, source: Source) -> Contact | None:

@@ -7,11 +7,13 @@ On SQLite the locks do nothing and need not: its transactions are IMMEDIATE, one
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Model, QuerySet
 
 from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
+from distribution.statements import KeptStatement
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 
@@ -57,12 +59,17 @@ def lock_operator_with_room(operator_id: int) -> Operator | None:
     rows of the statement said: so the filter names columns of the operator alone. The lock is held in either case,
     until the transaction or the savepoint around it ends.
     """
-    return _locked(Operator.objects.filter(can_take(), pk=operator_id)).first()
+    return next(iter(_operator_with_room(operator_id)), None)
 
 
 def lock_for_deletion[M: Model](rows: QuerySet[M]) -> M | None:
     """Lock the one row of `rows` against everything, references from new rows included, and return it."""
     return rows.select_for_update(no_key=False, of=("self",)).first()
+
+
+@KeptStatement
+def _operator_with_room(operator_id: Any) -> QuerySet[Operator]:
+    return _locked(Operator.objects.filter(can_take(), pk=operator_id))
 
 
 def _locked[M: Model](rows: QuerySet[M]) -> QuerySet[M]:

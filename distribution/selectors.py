@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 
 from distribution.availability import is_available, obstacle
+from distribution.statements import KeptStatement
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
@@ -20,7 +21,7 @@ class Share:
     share: float
 
 
-def sources_of_operator(operator_id: int) -> QuerySet[Source]:
+def sources_of_operator(operator_id: Any) -> QuerySet[Source]:
     """Return the sources on which the operator takes part in draws."""
     return Source.objects.filter(pk__in=Weight.objects.filter(operator=operator_id, weight__gt=0).values("source"))
 
@@ -33,8 +34,7 @@ def sources_sharing_operators(source_id: int) -> QuerySet[Source]:
 
 def somebody_waits_for(operator_id: int) -> bool:
     """Return whether a contact waits on an active source that could give it to the operator."""
-    waiting = Contact.objects.waiting().filter(source=OuterRef("pk"))
-    return sources_of_operator(operator_id).filter(Exists(waiting), is_active=True).exists()
+    return bool(_sources_with_somebody_waiting_for(operator_id))
 
 
 def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:
@@ -72,3 +72,10 @@ def with_total_available(weights: QuerySet[Weight]) -> QuerySet[Any]:
 def share(weight: Any) -> float:
     """Return the probability of a weight, from `with_total_available`, in a draw now; 0 when not available."""
     return 0.0 if obstacle(weight.operator, weight.weight) else weight.weight / weight.total_available
+
+
+@KeptStatement
+def _sources_with_somebody_waiting_for(operator_id: Any) -> QuerySet[Any, Any]:
+    waiting = Contact.objects.waiting().filter(source=OuterRef("pk"))
+    sources = sources_of_operator(operator_id).filter(Exists(waiting), is_active=True)
+    return sources.order_by().values_list("pk")[:1]

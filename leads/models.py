@@ -106,7 +106,7 @@ class Contact(models.Model):
         blank=True,
     )
     status = models.CharField(
-        _("status"), max_length=10, choices=ContactStatus.choices, default=ContactStatus.WAITING, editable=False
+        _("status"), max_length=10, choices=ContactStatus, default=ContactStatus.WAITING, editable=False
     )
     external_id = models.CharField(
         _("external id"), max_length=255, help_text=_("The lead's id as this source sent it.")

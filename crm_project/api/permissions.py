@@ -43,7 +43,7 @@ def is_open_to(request: HttpRequest | Request) -> bool:
 
 
 def _is_from_no_other_site(request: HttpRequest | Request) -> bool:
-    return request.META.get("HTTP_ORIGIN") in (None, f"{request.scheme}://{request.get_host()}")
+    return request.headers.get("origin") in (None, f"{request.scheme}://{request.get_host()}")
 
 
 def _is_loopback(peer: str) -> bool:

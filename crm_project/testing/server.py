@@ -100,7 +100,7 @@ def server(databases: Databases) -> Iterator[StartServer]:
             url = database_url or databases.migrated()
             usual = 1 if url.startswith("sqlite") else 2
             server = Server(url, application, workers or usual, drain, environment)
-            stack.callback(server.stop)
+            stack.callback(server.kill)
             server.start()
             return server
 

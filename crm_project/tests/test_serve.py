@@ -124,6 +124,7 @@ def test_the_network_may_name_the_machine(serve: StartServe, databases: Database
     assert httpx.get(f"{here.url}/admin/login/", headers=by_name).status_code == 400
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_server_and_the_sweep(serve: StartServe, fresh_database: str, with_signal: int) -> None:
     running = serve(fresh_database).ready()
