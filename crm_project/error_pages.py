@@ -3,7 +3,8 @@
 import sys
 from http import HTTPStatus
 
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import FieldError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -11,7 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from crm_project.api.errors import RETRY_AFTER_SECONDS, TryAgainLater
 
+ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/"
+
+# What Django's admin lets pass when a query or a form was tampered with: texts for numbers, NUL, numbers too large.
+UNREADABLE = (DataError, FieldError, LookupError, OverflowError, TypeError, ValueError)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -30,13 +35,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer after an error of ours, or 503 when the database is away."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
+    """Answer after an error of ours; 503 when the database is away, 400 when the admin was sent what it cannot read."""
+    error = sys.exception()
+    if isinstance(error, OperationalError | InterfaceError):
         response = _answer(
             request, HTTPStatus.SERVICE_UNAVAILABLE, TryAgainLater.default_code, TryAgainLater.default_detail
         )
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return response
+    if isinstance(error, UNREADABLE) and request.path.startswith(ADMIN_PREFIX) and (request.GET or request.POST):
+        return bad_request(request, error)
     return _answer(
         request, HTTPStatus.INTERNAL_SERVER_ERROR, "error", _("Something went wrong on our side. It has been logged.")
     )

@@ -94,6 +94,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
+def _default_language() -> Iterator[None]:
+    """Speak the default language again after a test whose caller asked for another."""
+    from django.utils import translation
+
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def _one_writer() -> Iterator[None]:
     """Hold every test to the rule of one writer."""
     from django.db import connection

@@ -235,6 +235,18 @@ class TestOtherAddresses:
 
         assert "https://" not in page.replace("https://github.com", "")
 
+    def test_the_schema_takes_no_version_from_the_caller(self, admin_client: Client) -> None:
+        assert admin_client.get("/api/schema?version=%0A").status_code == 200
+
+    @pytest.mark.parametrize(
+        "query",
+        ["operators/weight/?source=" + "9" * 30, "operators/operator/?name=%00", "leads/lead/?created_at__year=-1"],
+    )
+    def test_a_query_that_the_admin_cannot_read_is_no_error_of_ours(self, admin_client: Client, query: str) -> None:
+        admin_client.raise_request_exception = False
+
+        assert admin_client.get(f"/admin/{query}").status_code in {200, 302, 400}
+
     def test_both_spellings_reach_the_same(self, admin_client: Client) -> None:
         operator = make_operator()
 
