@@ -9,9 +9,18 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 from psycopg import IsolationLevel
 
+SHORTEST_SECRET_KEY = 50
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 env = Env()
+
+
+def secret_key(path: Path) -> str:
+    """Return SECRET_KEY, or when it is unset the key kept in `path`. Raises ImproperlyConfigured for a short one."""
+    key: str = env.str("SECRET_KEY", "") or kept_secret_key(path)
+    if len(key) < SHORTEST_SECRET_KEY:
+        raise ImproperlyConfigured(f"SECRET_KEY, or the one kept in {path}, is shorter than {SHORTEST_SECRET_KEY}.")
+    return key
 
 
 def kept_secret_key(path: Path) -> str:
@@ -30,10 +39,7 @@ def kept_secret_key(path: Path) -> str:
             pass
         finally:
             draft.unlink()
-    key = path.read_text().strip()
-    if len(key) < 50:
-        raise ImproperlyConfigured(f"{path} holds no secret key: delete it, or set SECRET_KEY.")
-    return key
+    return path.read_text().strip()
 
 
 def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 from environs import validate
 
-from crm_project.environment import LOOPBACK_HOSTS, database, env, kept_secret_key
+from crm_project.environment import LOOPBACK_HOSTS, database, env, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # What an installation chooses
 
 DEBUG = env.bool("DEBUG", False)
-SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret_key(BASE_DIR / ".secret_key")
+SECRET_KEY = secret_key(BASE_DIR / ".secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 OPEN_API = env.bool("OPEN_API", False)
@@ -80,6 +80,15 @@ USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "theme"]
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"django.request": {"level": "ERROR"}, "django.server": {"propagate": False}},
+}
 
 # The API
 

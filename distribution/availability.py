@@ -32,6 +32,11 @@ def is_available() -> Q:
     return Q(weight__gt=0) & can_take("operator__")
 
 
+def can_take_as_read(operator: Operator) -> bool:
+    """Return what `can_take` asks, of an operator as they were read."""
+    return operator.is_active and operator.has_room
+
+
 def obstacle(operator: Operator, weight: int) -> Obstacle | None:
     """Return what keeps `operator`, as read, from being available with `weight`; None when nothing does."""
     if not operator.is_active:

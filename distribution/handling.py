@@ -3,7 +3,7 @@
 from functools import partial
 
 from distribution.assignment import Unconfirmed, draw_operator, end, give, put_in_queue
-from distribution.availability import has_weight
+from distribution.availability import can_take_as_read, has_weight
 from distribution.errors import (
     ContactClosed,
     NobodyAvailable,
@@ -14,7 +14,7 @@ from distribution.errors import (
 )
 from distribution.locks import lock_contact, lock_operator, lock_operator_with_room, lock_operators
 from distribution.queue import drain_after_commit
-from distribution.selectors import sources_of_operator, sources_sharing_operators
+from distribution.selectors import somebody_waits_longer, sources_of_operator, sources_sharing_operators
 from distribution.transactions import in_transaction
 from leads.models import Contact
 from operators.models import Operator
@@ -53,7 +53,8 @@ def reassign_to_operator(contact_id: int, operator_id: int, *, from_operator_id:
 def reassign_by_draw(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
     """Move the contact to another operator of its source by draw; return it.
 
-    Raises ContactNotFound, ContactClosed and NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not
+    A waiting contact takes nobody from an older one of its source. Raises ContactNotFound, ContactClosed and
+    NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not
     have it; then nothing changes.
     """
     contact, freed_operator_id = _reassign_by_draw(contact_id, from_operator_id)
@@ -105,7 +106,7 @@ def _reassign_to_operator(
     operator = _lock_with_previous(previous_id, operator_id)
     if operator is None:
         raise OperatorNotFound
-    if not operator.can_take:
+    if not can_take_as_read(operator):
         raise OperatorUnavailable
     give(contact, operator)
     return contact, previous_id
@@ -114,6 +115,8 @@ def _reassign_to_operator(
 @in_transaction
 def _reassign_by_draw(contact_id: int, from_operator_id: int | None) -> tuple[Contact, int | None]:
     contact = _lock_open_contact(contact_id, from_operator_id)
+    if contact.is_waiting and somebody_waits_longer(contact):
+        raise NobodyAvailable
     previous_id = contact.operator_id
     operator = draw_operator(
         contact.source_id,
@@ -152,7 +155,7 @@ def _lock_with_previous(previous_id: int | None, operator_id: int) -> Operator |
 
 def _confirm_move(source_id: int, previous_id: int | None, operator_id: int) -> Operator:
     operator = _lock_with_previous(previous_id, operator_id)
-    if operator is None or not operator.can_take or not has_weight(source_id, operator_id):
+    if operator is None or not can_take_as_read(operator) or not has_weight(source_id, operator_id):
         raise Unconfirmed
     return operator
 

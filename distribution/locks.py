@@ -56,8 +56,8 @@ def lock_operator_with_room(operator_id: int) -> Operator | None:
     """Lock the operator and return them if they can take a contact; None otherwise.
 
     PostgreSQL checks the filter again on the row's newest version after waiting for the lock, but not what other
-    rows of the statement said: so the filter names columns of the operator alone. The lock is held in either case,
-    until the transaction or the savepoint around it ends.
+    rows of the statement said: so the filter names columns of the operator alone. The lock may be held in either
+    case, until the transaction or the savepoint around it ends.
     """
     return next(iter(_operator_with_room(operator_id)), None)
 

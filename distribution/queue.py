@@ -4,9 +4,10 @@ import logging
 import time
 from functools import partial
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 from django.db.models import QuerySet
 
+from crm_project.api.refusals import Refusal
 from distribution.assignment import confirm_available, draw_operator, give
 from distribution.locks import lock_contact
 from distribution.selectors import next_in_queue
@@ -46,15 +47,18 @@ def drain_after_commit(sources: QuerySet[Source]) -> None:
     """
     try:
         drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
-    except DatabaseError:
+    except (DatabaseFailure, Refusal):
         logger.exception("The queue could not be drained after a commit; the next sweep will do it.")
 
 
 @in_transaction
 def give_waiting(contact_id: int) -> bool | None:
-    """Give one waiting contact by draw; return whether somebody took it, None when it no longer waits."""
+    """Give one waiting contact by draw; return whether somebody took it.
+
+    Returns None when it no longer waits, or its source rests by now.
+    """
     contact = lock_contact(contact_id)
-    if not contact.is_waiting:
+    if not (contact.is_waiting and contact.source.is_active):
         return None
     operator = draw_operator(contact.source_id, confirm=partial(confirm_available, contact.source_id))
     if operator is None:

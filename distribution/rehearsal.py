@@ -4,7 +4,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from distribution.availability import obstacle
+from distribution.availability import can_take_as_read, obstacle
 from distribution.bulk import BulkMove, Moved, Result, Stayed
 from distribution.draw import Candidate, draw, total_weight
 from distribution.errors import NobodyAvailable, OperatorUnavailable
@@ -52,7 +52,7 @@ class Rehearsal:
     def _candidates(self, source_id: int) -> list[Candidate]:
         if self._move.to_operator is not None:
             receiver = self._operators[self._move.to_operator.pk]
-            return [Candidate(receiver.pk, 1)] if receiver.can_take else []
+            return [Candidate(receiver.pk, 1)] if can_take_as_read(receiver) else []
         if self._move.to_queue and source_id in self._resting:
             return []
         return [

@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Model, ProtectedError, QuerySet
 from django.utils import timezone
 
+from distribution.availability import can_take_as_read
 from distribution.errors import HasContacts, OperatorNotFound
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
 from distribution.queue import drain_after_commit
@@ -27,7 +28,7 @@ def change_operator(operator_id: int, **changes: Any) -> Operator:
     A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
     """
     operator = _change_operator(operator_id, changes)
-    if operator.can_take and changes.keys() & {"is_active", "max_load"}:
+    if can_take_as_read(operator) and changes.keys() & {"is_active", "max_load"}:
         drain_after_commit(sources_of_operator(operator_id))
     return operator
 

@@ -37,6 +37,12 @@ def somebody_waits_for(operator_id: int) -> bool:
     return bool(_sources_with_somebody_waiting_for(operator_id))
 
 
+def somebody_waits_longer(contact: Contact) -> bool:
+    """Return whether an older contact waits on the contact's source, whose queue does not rest."""
+    oldest = Contact.objects.waiting().filter(source=contact.source_id, source__is_active=True).oldest_first().first()
+    return oldest is not None and oldest != contact
+
+
 def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:
     """Return (source id, contact id) of the oldest contact that waits beside an available operator.
 

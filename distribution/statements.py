@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.transaction import TransactionManagementError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Text:
     sql: str
     parameters: tuple[Any, ...]
     model: type[Model] | None
+    locks: bool
 
 
 class KeptStatement:
@@ -45,8 +47,13 @@ class KeptStatement:
         self._texts: dict[str, Text] = {}
 
     def __call__(self, *values: Any) -> list[Any]:
-        """Run the statement with a value for each argument of `build` and return the rows."""
+        """Run the statement with a value for each argument of `build` and return the rows.
+
+        Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
+        """
         text = self._texts.get(connection.vendor) or self._write()
+        if text.locks and not connection.in_atomic_block:
+            raise TransactionManagementError("a lock outside a transaction would be gone at once")
         given = dict(zip(self._names, values, strict=True))
         parameters = [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
         if text.model is not None:
@@ -59,5 +66,7 @@ class KeptStatement:
         rows = self._build(*(RawSQL("%s", [Parameter(name)]) for name in self._names))
         sql, parameters = rows.query.get_compiler(connection=connection).as_sql()
         is_tuple = bool(rows.query.values_select)
-        text = self._texts[connection.vendor] = Text(sql, parameters, None if is_tuple else rows.model)
+        text = self._texts[connection.vendor] = Text(
+            sql, parameters, None if is_tuple else rows.model, rows.query.select_for_update
+        )
         return text

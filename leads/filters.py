@@ -2,16 +2,18 @@
 
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import IdFilter
+from crm_project.api.filters import IdFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
 class SourceFilter(filters.FilterSet):
     """Filters of sources."""
 
+    is_active = YesNoFilter("is_active")
+
     class Meta:
         model = Source
-        fields = ["is_active", "code"]
+        fields = ["code"]
 
 
 class LeadFilter(filters.FilterSet):

@@ -1,7 +1,9 @@
 """The API's calls about sources, leads and contacts."""
 
+from functools import cache
 from typing import Any
 
+from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -26,9 +28,14 @@ from leads.serializers import (
     WeightsSerializer,
 )
 
-# Building a serializer's fields costs more than using them, and these hold nothing of a request.
-INTAKE = IntakeSerializer()
+# Building a serializer's fields costs more than using them, and this one holds nothing of a request.
 CONTACT = ContactSerializer()
+
+
+@cache
+def intake_serializer(language: str | None) -> IntakeSerializer:
+    """Return the serializer that reads what bots send; it keeps its messages in the language it first said them."""
+    return IntakeSerializer()
 
 
 class SourceViewSet(SettingsViewSet):
@@ -97,7 +104,7 @@ class ContactViewSet(ReadViewSet):
     )
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
-        registration = register_contact(Intake(**INTAKE.run_validation(request.data)))
+        registration = register_contact(Intake(**intake_serializer(get_language()).run_validation(request.data)))
         body = {**CONTACT.to_representation(registration.contact), "created": registration.created}
         return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)
 

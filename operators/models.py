@@ -63,11 +63,6 @@ class Operator(models.Model):
         """Whether the load, as it was read, is below the limit."""
         return self.load < self.max_load
 
-    @property
-    def can_take(self) -> bool:
-        """Whether the operator, as read, is active and below the limit."""
-        return self.is_active and self.has_room
-
 
 class Weight(models.Model):
     """The weight of one operator on one source."""

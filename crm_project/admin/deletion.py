@@ -77,11 +77,6 @@ class DeletionAdmin(ServiceAdmin):
         deleted: Any = [obj]
         super().log_deletions(request, deleted)
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete each by the service, never in bulk."""
-        for row in queryset:
-            self.delete_model(request, row)
-
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
         """Write nothing: Django calls this before it deletes, when the service may still refuse."""
         return []

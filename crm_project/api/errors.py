@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.db.utils import IntegrityError
 from django.utils.translation import gettext_lazy as _
 from drf_standardized_errors.handler import ExceptionHandler as StandardizedExceptionHandler
@@ -14,6 +14,7 @@ from rest_framework.settings import api_settings
 from crm_project.api.refusals import Refusal
 
 NON_FIELD_ERRORS_KEY: str = api_settings.NON_FIELD_ERRORS_KEY
+CHECK_VIOLATION = "23514"  # PostgreSQL's code
 RETRY_AFTER_SECONDS = 2
 
 
@@ -50,9 +51,27 @@ class BodyTooLarge(exceptions.APIException):
     default_detail = _("The body is too large: send at most one megabyte.")
 
 
+class UnreadableValue(exceptions.APIException):
+    """A header, a cookie or a query holds what no database can take: NUL, or a moment outside the calendar."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "unreadable_value"
+    default_detail = _("The request holds a value that cannot be read. Check its headers and its query.")
+
+
+class LengthRequired(exceptions.APIException):
+    """The body comes in chunks, without its length."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_required"
+    default_detail = _("Send the body in one piece, with a Content-Length.")
+
+
 TRANSLATIONS: dict[type[Exception], type[exceptions.APIException]] = {
     RequestDataTooBig: BodyTooLarge,
-    IntegrityError: ChangedMeanwhile,
+    DataError: UnreadableValue,
+    OverflowError: UnreadableValue,
+    UnicodeError: UnreadableValue,
     OperationalError: TryAgainLater,
     InterfaceError: TryAgainLater,
 }
@@ -65,6 +84,8 @@ class ExceptionHandler(StandardizedExceptionHandler):
         """Return the API's exception for ours and the database's."""
         if isinstance(exc, Refusal):
             return _from_refusal(exc)
+        if isinstance(exc, IntegrityError) and not _is_fault_of_ours(exc):
+            return ChangedMeanwhile()
         for known, ours in TRANSLATIONS.items():
             if isinstance(exc, known):
                 return ours()
@@ -73,6 +94,11 @@ class ExceptionHandler(StandardizedExceptionHandler):
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         """Return the body; whatever it quotes from the request can be encoded."""
         return _encodable(super().format_exception(exc))
+
+
+def _is_fault_of_ours(error: IntegrityError) -> bool:
+    # A unique or a foreign key fails when two callers meet; a check fails again however often the call is repeated.
+    return getattr(error.__cause__, "sqlstate", None) == CHECK_VIOLATION or "CHECK constraint failed" in str(error)
 
 
 def _from_refusal(refusal: Refusal) -> exceptions.APIException:

@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import DjangoFilterBackend, Filter
+from django_filters.rest_framework import DjangoFilterBackend, Filter, TypedChoiceFilter
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -28,6 +29,14 @@ class IdFilter(Filter):
         super().__init__(field_name, min_value=1, max_value=HIGHEST_ID)
 
 
+class YesNoFilter(TypedChoiceFilter):
+    """Rows where a switch is on or off; any other word is refused."""
+
+    def __init__(self, field_name: str) -> None:
+        words = [(word, word) for word in ("true", "false", "1", "0")]
+        super().__init__(field_name, choices=words, coerce=lambda word: word in {"true", "1"})
+
+
 class StrictFilterBackend(DjangoFilterBackend):
     """django-filter, which also answers 400 to a parameter that is no filter."""
 
@@ -35,8 +44,19 @@ class StrictFilterBackend(DjangoFilterBackend):
         """Return the rows that match. Raises ValidationError for unknown filters and unreadable values."""
         filterset = self.get_filterset_class(view, queryset)
         known = PAGE_PARAMETERS | set(filterset.base_filters if filterset else ())
-        unknown = request.GET.keys() - known
-        if unknown:
-            message = _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))}
-            raise ValidationError({name: [ErrorDetail(message, "unknown_filter")] for name in sorted(unknown)})
+        _refuse(
+            sorted(request.GET.keys() - known),
+            "unknown_filter",
+            _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))},
+        )
+        _refuse(
+            [name for name in request.GET if not str(request.GET[name]).strip()],
+            "empty_filter",
+            _("Give the filter a value, or leave it out."),
+        )
         return super().filter_queryset(request, queryset, view)
+
+
+def _refuse(names: list[str], code: str, message: str | Promise) -> None:
+    if names:
+        raise ValidationError({name: [ErrorDetail(str(message), code)] for name in names})

@@ -44,7 +44,6 @@ class JSONObjectField(serializers.DictField):
     default_error_messages = {
         "too_large": _("The object is too large: at most %(highest)d bytes as JSON."),
         "unstorable": _("The object holds NUL characters or half of a surrogate pair. Take them out."),
-        "too_deep": _("The object is nested too deeply."),
     }
 
     def __init__(self, *, highest_bytes: int, **kwargs: Any) -> None:
@@ -58,8 +57,6 @@ class JSONObjectField(serializers.DictField):
             text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         except UnicodeEncodeError:
             self.fail("unstorable")
-        except RecursionError:
-            self.fail("too_deep")
         if len(text) > self.highest_bytes:
             raise ValidationError(self.error_messages["too_large"] % {"highest": self.highest_bytes}, "too_large")
         if rb"\u0000" in text.replace(rb"\\", b""):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from rest_framework import mixins, serializers, status
+from rest_framework import mixins, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
+
+from crm_project.api.errors import LengthRequired
 
 
 class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):
@@ -19,9 +21,11 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
-    def answer(self, row: Any, serializer_class: type[serializers.BaseSerializer[Any]], **kwargs: Any) -> Response:
-        """Return the row as `serializer_class` shows it."""
-        return Response(serializer_class(row, context=self.get_serializer_context()).data, **kwargs)
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who calls, and that the body can be seen. Raises LengthRequired: a body in chunks would look empty."""
+        super().initial(request, *args, **kwargs)
+        if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
+            raise LengthRequired
 
 
 class SettingsViewSet(ReadViewSet):

@@ -47,7 +47,7 @@ class Server:
             child.stop()
 
     def kill(self) -> None:
-        """Kill the processes at once, as kill -9 or a power cut does."""
+        """Kill the processes at once, as kill -9 does."""
         for child in self._children:
             child.kill()
 

@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from crm_project.testing.api import errors
-from crm_project.testing.rows import make_operator
+from crm_project.testing.rows import arrive, make_operator, make_source
 from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +165,7 @@ class TestBodies:
             b"[" * 100_000,
             b'{"a":' * 100_000,
             b'{"name": "x"} x',
+            b'{"name": ' + b"[" * 101 + b"]" * 101 + b"}",
         ],
         ids=lambda body: repr(body[:20]),
     )
@@ -196,7 +197,58 @@ class TestBodies:
         assert (response.status_code, errors(response)) == (400, [("unknown_field", "?")])
 
 
+class TestWhatNoDatabaseTakes:
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Authorization": "Basic YQBiOmM="},
+            {"Cookie": 'sessionid="\\000aaaaaaaaaa"'},
+            {"Authorization": "Basic %%%"},
+        ],
+        ids=["NUL in the name", "NUL in the session", "no base64"],
+    )
+    def test_in_a_header_is_refused(self, client: Client, headers: dict[str, str]) -> None:
+        assert client.get("/api/operators", headers=headers).status_code in {400, 401}
+
+    @pytest.mark.parametrize(
+        "query",
+        ["created_after=0001-01-01T00:00:00%2B14:00", "created_before=9999-12-31T23:59:59-14:00"],
+    )
+    def test_in_a_filter_is_refused_or_finds_nothing(self, admin_client: Client, query: str) -> None:
+        assert admin_client.get(f"/api/contacts?{query}").status_code in {200, 400}
+
+    def test_a_body_in_chunks_is_411(self, admin_client: Client) -> None:
+        response = admin_client.get("/api/operators", headers={"Transfer-Encoding": "chunked"})
+
+        assert (response.status_code, errors(response)) == (411, [("length_required", None)])
+
+    def test_what_a_check_of_the_database_refuses_is_our_fault_and_logged(
+        self, admin_client: Client, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        contact = arrive(make_source({make_operator(): 1}))
+        Operator.objects.update(load=0)
+        admin_client.raise_request_exception = False
+
+        response = admin_client.post(f"/api/contacts/{contact.pk}/close", {}, content_type="application/json")
+
+        assert (response.status_code, errors(response)) == (500, [("error", None)])
+        assert "IntegrityError" in caplog.text
+
+
 class TestLanguages:
+    def test_a_caller_is_not_answered_in_the_language_of_the_one_before(self, admin_client: Client) -> None:
+        body = {"external_id": "x" * 300, "source_code": "bot"}
+        said = {
+            language: admin_client.post(
+                "/api/contacts", body, content_type="application/json", headers={"Accept-Language": language}
+            ).json()["errors"][0]["detail"]
+            for language in ("ru", "en")
+        }
+
+        assert "255" in said["en"]
+        assert said["en"].isascii()
+        assert not said["ru"].isascii()
+
     @pytest.mark.parametrize(
         ("accepted", "language"), [("ru", "ru"), ("ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("en", "en"), ("de", "en")]
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from crm_project.environment import kept_secret_key
+from crm_project.environment import kept_secret_key, secret_key
 from crm_project.setup.children import BASE_DIR
 
 
@@ -69,9 +69,9 @@ def test_processes_that_start_at_once_agree_on_one_secret_key(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
-def test_a_file_that_holds_no_secret_key_is_refused(tmp_path: Path) -> None:
+def test_a_secret_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("too short")
 
-    with pytest.raises(ImproperlyConfigured, match="delete it, or set SECRET_KEY"):
-        kept_secret_key(path)
+    with pytest.raises(ImproperlyConfigured, match="is shorter than 50"):
+        secret_key(path)

@@ -95,13 +95,13 @@ def test_the_first_start_makes_an_administrator_and_only_it_tells_the_password(
     assert told
     login = httpx.BasicAuth(told[1], told[2])
     assert httpx.get(f"{first.url}/api/operators").status_code == 401
-    assert httpx.get(f"{first.url}/api/operators", auth=login).status_code == 200
+    assert httpx.get(f"{first.url}/api/operators", auth=login, timeout=30).status_code == 200
     assert first.stop() == 0
 
     second = serve(database).ready()
 
     assert "password" not in second.output
-    assert httpx.get(f"{second.url}/api/operators", auth=login).status_code == 200
+    assert httpx.get(f"{second.url}/api/operators", auth=login, timeout=30).status_code == 200
 
 
 @pytest.mark.sqlite
@@ -131,7 +131,7 @@ def test_a_signal_stops_the_server_and_the_sweep(serve: StartServe, fresh_databa
     family = running.family()
 
     assert running.stop(with_signal) == 0
-    assert not any(process.is_running() for process in family)
+    wait_until(lambda: not any(process.is_running() for process in family))
 
 
 @pytest.mark.sqlite
@@ -145,7 +145,7 @@ def test_the_server_and_the_sweep_end_with_a_parent_that_was_killed_and_make_pla
     running.stop(signal.SIGKILL)
 
     serve(fresh_database, PORT=running.port).ready()
-    assert not any(process.is_running() for process in family)
+    wait_until(lambda: not any(process.is_running() for process in family))
 
 
 @pytest.mark.sqlite

@@ -6,6 +6,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils.translation import gettext as _
 
+from crm_project.api.refusals import Refusal
+
 
 class DatabaseCommand(BaseCommand):
     """A command that works on the database alone, and ends with one line and exit code 1 when that is away."""
@@ -13,9 +15,11 @@ class DatabaseCommand(BaseCommand):
     requires_system_checks = ()
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """Run the command. Raises CommandError for an error of the database."""
+        """Run the command. Raises CommandError for a refusal and for an error of the database."""
         try:
             return super().execute(*args, **options)
+        except Refusal as refusal:
+            raise CommandError(str(refusal)) from refusal
         except Error as error:
             raise CommandError(_("The database failed: %(error)s") % {"error": one_line(error)}) from error
 

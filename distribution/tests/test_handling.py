@@ -223,6 +223,17 @@ class TestReassigningByDraw:
 
         assert handling.reassign_by_draw(contact.pk).operator == second
 
+    def test_a_waiting_contact_takes_nobody_from_an_older_one_of_its_source(self) -> None:
+        operator = make_operator(max_load=0)
+        source = make_source({operator: 1})
+        older, younger = arrive(source), arrive(source)
+        Operator.objects.filter(pk=operator.pk).update(max_load=1)
+
+        with pytest.raises(NobodyAvailable):
+            handling.reassign_by_draw(younger.pk)
+
+        assert handling.reassign_by_draw(older.pk).operator == operator
+
     def test_somebody_who_filled_up_meanwhile_is_drawn_over(self) -> None:
         holder, full, free = make_operator(), make_operator(max_load=0), make_operator(max_load=0)
         contact = arrive(make_source({holder: 1, full: 1_000_000, free: 1}))

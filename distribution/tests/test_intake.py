@@ -4,12 +4,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
 from distribution import queue
-from distribution.errors import SourceInactive, SourceNotFound
+from distribution.errors import ContactNotFound, SourceInactive, SourceNotFound
 from distribution.intake import Intake, register_contact
 from leads.models import Contact, Lead
 from operators.models import Operator
@@ -175,10 +175,9 @@ def test_the_answer_shows_what_its_own_transaction_committed() -> None:
 def test_a_database_that_fails_while_draining_does_not_take_back_what_was_accepted() -> None:
     source = make_source()
 
-    with patch.object(queue, "drain", side_effect=OperationalError("gone")):
-        contact = arrive(source)
-
-    assert contact.is_waiting
+    for failure in (OperationalError("gone"), InterfaceError("gone"), ContactNotFound()):
+        with patch.object(queue, "drain", side_effect=failure):
+            assert arrive(source).is_waiting
 
 
 class TestReusingTheOpenContact:

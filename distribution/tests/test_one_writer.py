@@ -38,6 +38,10 @@ def writes(tree: ast.Module) -> Iterator[str]:
                     yield f"line {node.lineno}: {node.func.attr}({keyword.arg}=…)"
 
 
+def is_call_of(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+
+
 def test_no_code_outside_the_distribution_sets_operator_status_or_load() -> None:
     found = {f"{path}: {write}" for path, tree in sources(inside_distribution=False) for write in writes(tree)}
 
@@ -55,7 +59,7 @@ def test_rows_are_locked_in_one_module_only() -> None:
         path.relative_to(BASE_DIR).as_posix()
         for inside in (True, False)
         for path, tree in sources(inside_distribution=inside)
-        if any(isinstance(node, ast.Attribute) and node.attr == "select_for_update" for node in ast.walk(tree))
+        if any(is_call_of(node, "select_for_update") for node in ast.walk(tree))
     ]
 
     assert takers == ["distribution/locks.py"]

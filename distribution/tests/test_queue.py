@@ -81,6 +81,16 @@ def test_an_inactive_source_rests() -> None:
     assert Contact.objects.get(pk=contact.pk).is_waiting
 
 
+def test_a_source_switched_off_after_the_look_keeps_its_queue() -> None:
+    operator = make_operator(max_load=0)
+    contact = arrive(make_source({operator: 1}))
+    make_room(operator, 1)
+    Source.objects.update(is_active=False)
+
+    assert give_waiting(contact.pk) is None
+    assert Contact.objects.get(pk=contact.pk).is_waiting
+
+
 def test_only_the_sources_named_are_drained() -> None:
     operator = make_operator(max_load=0)
     contact = arrive(make_source({operator: 1}))

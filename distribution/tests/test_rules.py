@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from crm_project.api.refusals import Refusal
 from crm_project.testing.rows import assert_loads_are_true, assert_nobody_waits_beside_a_free_operator
 from distribution import handling, roster
+from distribution.audit import broken_limits
 from distribution.intake import Intake, register_contact
 from leads.models import Contact, Lead, Source
 from operators.models import Operator, Weight
@@ -151,6 +152,10 @@ class Distribution(RuleBasedStateMachine):
         operators = list(Operator.objects.all())
         assert [o for o in operators if o.load > max(o.max_load, self.loads.get(o.pk, 0))] == []
         self.loads = {operator.pk: operator.load for operator in operators}
+
+    @invariant()
+    def no_contact_came_at_the_limit(self) -> None:
+        assert broken_limits() == []
 
     @invariant()
     def nothing_is_lost(self) -> None:

@@ -6,6 +6,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, transacti
 
 from crm_project.testing.rows import make_operator
 from distribution import transactions
+from distribution.locks import lock_operator_with_room
 from distribution.transactions import in_transaction
 from operators.models import Operator
 
@@ -56,6 +57,17 @@ def test_it_is_not_repeated_for_ever() -> None:
 def test_what_would_fail_again_is_raised_at_once(sqlstate: str) -> None:
     with pytest.raises(OperationalError):
         failing(OperationalError, sqlstate, times=1)()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_outside_a_transaction_is_refused_however_often_its_statement_ran() -> None:
+    operator = make_operator()
+    with transaction.atomic():
+        assert lock_operator_with_room(operator.pk) == operator
+
+    with pytest.raises(transaction.TransactionManagementError):
+        lock_operator_with_room(operator.pk)
 
 
 @pytest.mark.django_db(transaction=True)

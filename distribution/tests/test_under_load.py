@@ -1,6 +1,7 @@
 """The promises of the product, through the real server: 32 clients at once, kill -9, a database that is away."""
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -152,6 +153,41 @@ def test_a_database_that_is_away_is_503_and_the_server_recovers_by_itself(server
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
     assert [house.post("contacts", call).status_code for _ in range(12)] == [201] * 12
     assert house.loads() == [10]
+
+
+def test_a_body_that_is_nested_deeply_ends_no_process(server: StartServer) -> None:
+    house = House(server(), weights=[1], limit=10)
+    for levels in (1_000, 9_000, 100_000):
+        text = '{"external_id": "lead", "source_code": "bot", "data": ' + '{"a":' * levels + "1" + "}" * levels + "}"
+
+        answer = httpx.post(
+            f"{house.server.base_url}/api/contacts", content=text, headers={"Content-Type": "application/json"}
+        )
+
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "parse_error")
+    assert house.statuses() == {}
+
+
+def test_closing_and_arriving_for_some_seconds_at_a_full_house(server: StartServer) -> None:
+    house = House(server(), weights=[1, 2, 3], limit=4)
+    house.register([f"first_{number}" for number in range(24)], clients=4)
+    end = time.monotonic() + 4
+
+    def arrive_and_close(client: int) -> set[int]:
+        seen = set()
+        with httpx.Client(base_url=house.server.base_url, timeout=60) as session:
+            while time.monotonic() < end:
+                made = session.post("/api/contacts", json={"external_id": f"lead_{client}", "source_code": "bot"})
+                active = session.get("/api/contacts", params={"status": "active", "page_size": 1}).json()["results"]
+                closed = [session.post(f"/api/contacts/{row['id']}/close") for row in active]
+                seen |= {answer.status_code for answer in [made, *closed]}
+        return seen
+
+    seen = run_concurrently(*(lambda client=client: arrive_and_close(client) for client in range(16)))
+
+    assert set.union(*seen) == {200, 201}
+    assert house.loads() == house.counted() == [4, 4, 4]
+    assert house.server.manage("check_load").returncode == 0
 
 
 def test_a_body_of_ten_megabytes_is_refused_and_the_connection_ends_cleanly(server: StartServer) -> None:

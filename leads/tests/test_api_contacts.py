@@ -186,6 +186,8 @@ class TestListing:
             ("stat=active", ("unknown_filter", "stat")),
             ("status=asleep", ("invalid_choice", "status")),
             ("operator=abc", ("invalid", "operator")),
+            ("operator=", ("empty_filter", "operator")),
+            ("status=", ("empty_filter", "status")),
             ("operator=1.5", ("invalid", "operator")),
             ("operator=-1", ("min_value", "operator")),
             (f"operator={10**30}", ("max_value", "operator")),

@@ -99,6 +99,17 @@ class TestReading:
         for filters in ("is_active=true", "external_id=crm-7"):
             assert [row["id"] for row in api.get(f"/api/operators?{filters}").json()["results"]] == [active.pk]
 
+    @pytest.mark.parametrize(("word", "found"), [("true", 1), ("1", 1), ("false", 0), ("0", 0)])
+    def test_the_switch_of_a_filter(self, api: APIClient, word: str, found: int) -> None:
+        make_operator()
+
+        assert api.get(f"/api/operators?is_active={word}").json()["count"] == found
+
+    def test_a_switch_with_another_word_is_refused(self, api: APIClient) -> None:
+        response = api.get("/api/operators?is_active=banana")
+
+        assert (response.status_code, errors(response)) == (400, [("invalid_choice", "is_active")])
+
     @pytest.mark.parametrize("address", ["404", "0", "abc", "999999999999999999", "9" * 40])
     def test_an_address_without_an_operator_is_404(self, api: APIClient, address: str) -> None:
         response = api.get(f"/api/operators/{address}")

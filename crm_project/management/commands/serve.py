@@ -85,7 +85,7 @@ class Command(BaseCommand):
     def _greet(self, address: Address) -> None:
         needs_login = not (address.ip.is_loopback and open_api(address))
         source = Source.objects.filter(is_active=True).first()
-        self._say(greeting(address, needs_login, source.code if source else "bot_telegram"))
+        self._say(greeting(address, needs_login, source.code if source else None))
         connection.close()
 
     def _watch(self, server: Child, sweep: Child) -> None:
