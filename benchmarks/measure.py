@@ -1,0 +1,166 @@
+"""Measurements: load on a running server, what it cost the server, and whether the work was done right."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import quantiles
+
+import psutil
+
+from benchmarks.ceiling import ceiling
+from benchmarks.house import FULL, ROOMY, House, build
+from benchmarks.load import Job, run_beside
+from crm_project.setup.children import APPLICATION
+from crm_project.testing.databases import Databases
+from crm_project.testing.server import Server
+
+MEGABYTE = 1024 * 1024
+CLIENTS_OF_WARM_UP = 8
+
+logger = logging.getLogger(__name__)
+
+
+class WrongResultError(Exception):
+    """The database does not hold what was accepted, or breaks a rule: the figures would mean nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much to measure: each load ends after so many seconds or contacts, whichever comes first."""
+
+    clients: tuple[int, ...] = (1, 8, 32)
+    seconds: float = 5
+    at_most: int = 10_000
+    known_leads: int = 500
+    ceiling_contacts: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one load showed; the memory is that of the largest server process, in MB."""
+
+    clients: int
+    accepted: int
+    rate: float
+    p50_milliseconds: float
+    p99_milliseconds: float
+    cpu_milliseconds: float
+    memory_before: float
+    memory_after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The loads on one house, and how many contacts a second its database takes without the product."""
+
+    database: str
+    processes: int
+    house: str
+    measurements: list[Measurement]
+    ceiling: float
+
+
+class MeasuredServer(Server):
+    """A server whose processes can be looked at."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What all its processes have used so far."""
+        times = [process.cpu_times() for process in (self._main_process, *self._workers)]
+        return sum(time.user + time.system for time in times)
+
+    @property
+    def memory(self) -> float:
+        """The resident memory of the largest of the processes that answer requests, in MB."""
+        return max(worker.memory_info().rss for worker in self._workers) / MEGABYTE
+
+    @property
+    def contacts(self) -> Counter[str]:
+        """How many contacts of each status are in the database."""
+        return Counter(dict(self.rows("SELECT status, count(*) FROM leads_contact GROUP BY status")))
+
+    @property
+    def _workers(self) -> list[psutil.Process]:
+        return self._main_process.children()
+
+    @property
+    def _main_process(self) -> psutil.Process:
+        process = self._children[0].process
+        if process is None:
+            raise RuntimeError("The server was not started.")
+        return psutil.Process(process.pid)
+
+
+def measure_database(name: str, databases: Databases, processes: int, plan: Plan) -> Iterator[Result]:
+    """Measure a house with room for all under each number of clients, and a full one under the last of them."""
+    for house, clients in ((ROOMY, plan.clients), (FULL, plan.clients[-1:])):
+        logger.info("%s, %s", name, house.name)
+        server = MeasuredServer(
+            database_url=databases.migrated(), application=APPLICATION, workers=processes, drain=False, environment={}
+        )
+        try:
+            server.start()
+            measurements = list(measure_house(server, house, replace(plan, clients=clients)))
+            yield Result(
+                database=name,
+                processes=processes,
+                house=house.name,
+                measurements=measurements,
+                ceiling=measure_ceiling(server, house, plan),
+            )
+        finally:
+            server.kill()
+
+
+def measure_house(server: MeasuredServer, house: House, plan: Plan) -> Iterator[Measurement]:
+    """Build the house on an empty server, warm it up and measure it."""
+    build(server.port, house)
+    warm_up = Job(
+        port=server.port,
+        clients=CLIENTS_OF_WARM_UP,
+        seconds=float("inf"),
+        at_most=2 * plan.known_leads,
+        known_leads=plan.known_leads,
+    )
+    measure(server, house, warm_up)
+    for clients in plan.clients:
+        logger.info("  %d clients", clients)
+        yield measure(server, house, replace(warm_up, clients=clients, seconds=plan.seconds, at_most=plan.at_most))
+
+
+def measure(server: MeasuredServer, house: House, job: Job) -> Measurement:
+    """Put the load on the server. Raises LoadError and WrongResultError."""
+    contacts, memory_before, cpu_before = server.contacts, server.memory, server.cpu_seconds
+    outcome = run_beside(job)
+    cpu_seconds = server.cpu_seconds - cpu_before
+    check(server, contacts + Counter({house.status: outcome.accepted}))
+    percentiles = quantiles(outcome.latencies, n=100)
+    return Measurement(
+        clients=job.clients,
+        accepted=outcome.accepted,
+        rate=outcome.accepted / outcome.seconds,
+        p50_milliseconds=percentiles[49] * 1000,
+        p99_milliseconds=percentiles[98] * 1000,
+        cpu_milliseconds=cpu_seconds / outcome.accepted * 1000,
+        memory_before=memory_before,
+        memory_after=server.memory,
+    )
+
+
+def measure_ceiling(server: MeasuredServer, house: House, plan: Plan) -> float:
+    """Return how many contacts a second the database of the server takes. Raises WrongResultError."""
+    logger.info("  the ceiling")
+    contacts = server.contacts
+    rate = ceiling(server.database_url, plan.ceiling_contacts, plan.known_leads)
+    check(server, contacts + Counter({house.status: plan.ceiling_contacts}))
+    return rate
+
+
+def check(server: MeasuredServer, expected: Counter[str]) -> None:
+    """Raise WrongResultError unless all contacts are there and loads, limits and queue are as they must be."""
+    if server.contacts != expected:
+        raise WrongResultError(f"The database holds {server.contacts}, not {expected}.")
+    audit = server.manage("check_load")
+    if audit.returncode:
+        raise WrongResultError(audit.stdout + audit.stderr)
