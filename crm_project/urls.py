@@ -18,7 +18,9 @@ urlpatterns = [
         SpectacularAPIView.as_view(api_version=settings.SPECTACULAR_SETTINGS["VERSION"]),
         name="schema",
     ),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(
+        r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"
+    ),
 ]
 
 handler400 = "crm_project.error_pages.bad_request"

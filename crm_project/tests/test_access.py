@@ -323,3 +323,7 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
         "/api/sources/{id}",
         "/api/sources/{id}/operators",
     }
+
+
+def test_the_page_of_the_documents_is_only_read(admin_client: Client) -> None:
+    assert admin_client.options("/docs").status_code == 405
