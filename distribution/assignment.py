@@ -2,38 +2,42 @@
 
 import secrets
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from distribution.availability import candidates, has_weight
 from distribution.draw import draw, total_weight
 from distribution.locks import lock_operator_with_room
+from distribution.statements import Change, KeptInsert, KeptUpdate
+from distribution.transactions import StartAnew, given_up
 from leads.models import Contact, ContactStatus
 from operators.models import Operator
 
 
-class Unconfirmed(Exception):
-    """The operator drawn is no longer available: the lock is given back and the others draw again."""
+class Unconfirmed(StartAnew):
+    """The operator drawn is no longer available: the lock is given back, and the others draw again."""
+
+    def __init__(self, operator_id: int) -> None:
+        super().__init__(operator_id)
+        self.operator_id = operator_id
 
 
 def draw_operator(
-    source_id: int, *, confirm: Callable[[int], Operator], excluding: Collection[int] = ()
+    source_id: int, *, confirm: Callable[[int], Operator | None], excluding: Collection[int] = ()
 ) -> Operator | None:
-    """Draw among the available operators until one is confirmed; return them locked, or None when nobody is left.
+    """Draw one of the available operators and return them, confirmed and locked; None when nobody is available.
 
-    `confirm` takes the id drawn and returns the operator under lock, or raises Unconfirmed. A savepoint stands
-    around it, so that a refusal, or any other exception, gives the lock back.
+    `confirm` takes the id drawn and returns the operator under lock, None to leave them to others, or raises
+    Unconfirmed. That ends the round and, as the only way to give the lock back, the transaction: the next round is
+    drawn in a new one, among who is available by then and was not refused before.
     """
-    remaining = candidates(source_id, excluding=excluding)
-    while remaining:
-        drawn = draw(remaining, secrets.randbelow(total_weight(remaining)))
-        with suppress(Unconfirmed), transaction.atomic():
-            return confirm(drawn.operator_id)
-        remaining.remove(drawn)
-    return None
+    refused = [reason.operator_id for reason in given_up() if isinstance(reason, Unconfirmed)]
+    available = candidates(source_id, excluding=[*excluding, *refused])
+    if not available:
+        return None
+    return confirm(draw(available, secrets.randbelow(total_weight(available))).operator_id)
 
 
 def confirm_available(source_id: int, operator_id: int) -> Operator:
@@ -41,7 +45,7 @@ def confirm_available(source_id: int, operator_id: int) -> Operator:
     operator = lock_operator_with_room(operator_id)
     # In a statement of its own: a join would show the weight as it was before the wait for the lock.
     if operator is None or not has_weight(source_id, operator_id):
-        raise Unconfirmed
+        raise Unconfirmed(operator_id)
     return operator
 
 
@@ -53,7 +57,7 @@ def give(contact: Contact, operator: Operator) -> None:
     contact.assigned_at = timezone.now()
     contact.closed_at = None
     _store(contact)
-    _change_load(operator.pk, +1)
+    _count_up(operator.pk)
 
 
 def put_in_queue(contact: Contact) -> None:
@@ -77,17 +81,26 @@ def end(contact: Contact) -> None:
 def _release(contact: Contact) -> None:
     """Take the contact, if it is active, off its operator's load."""
     if contact.status == ContactStatus.ACTIVE and contact.operator_id is not None:
-        _change_load(contact.operator_id, -1)
+        _count_down(contact.operator_id)
 
 
 def _store(contact: Contact) -> None:
     if contact._state.adding:
         # Its age counts from after the waits for locks, so that whoever joined the queue meanwhile is older.
         contact.created_at = contact.assigned_at or timezone.now()
-        contact.save(force_insert=True)
+        _insert_contact(contact)
     else:
         contact.save(update_fields=["operator", "status", "assigned_at", "closed_at"])
 
 
-def _change_load(operator_id: int, by: int) -> None:
-    Operator.objects.filter(pk=operator_id).update(load=F("load") + by)
+_insert_contact = KeptInsert(Contact)
+
+
+@KeptUpdate
+def _count_up(operator_id: Any) -> Change:
+    return Operator.objects.filter(pk=operator_id), {"load": F("load") + 1}
+
+
+@KeptUpdate
+def _count_down(operator_id: Any) -> Change:
+    return Operator.objects.filter(pk=operator_id), {"load": F("load") - 1}

@@ -20,100 +20,63 @@ from leads.models import Contact
 from operators.models import Operator
 
 
+@in_transaction
 def close_contact(contact_id: int) -> Contact:
     """Close the contact and return it; a closed one is returned unchanged. Raises ContactNotFound."""
-    contact, freed_operator_id = _close(contact_id)
-    _drain_for(freed_operator_id)
+    contact = lock_contact(contact_id)
+    if not contact.is_closed:
+        end(contact)
+        _drain_for(contact.operator_id)
     return contact
 
 
+@in_transaction
 def reopen_contact(contact_id: int) -> Contact:
     """Reopen the contact and return it; an open one is returned unchanged.
 
     It goes back to its operator if they are active and below the limit, else into the queue with its first age.
     Raises ContactNotFound.
     """
-    contact = _reopen(contact_id)
-    if contact.is_waiting:
-        drain_after_commit(sources_sharing_operators(contact.source_id))
-    return contact
-
-
-def reassign_to_operator(contact_id: int, operator_id: int, *, from_operator_id: int | None = None) -> Contact:
-    """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
-
-    With the operator who has it already, nothing changes. Raises ContactNotFound, ContactClosed, OperatorNotFound
-    and OperatorUnavailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
-    """
-    contact, freed_operator_id = _reassign_to_operator(contact_id, operator_id, from_operator_id)
-    _drain_for(freed_operator_id)
-    return contact
-
-
-def reassign_by_draw(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
-    """Move the contact to another operator of its source by draw; return it.
-
-    A waiting contact takes nobody from an older one of its source. Raises ContactNotFound, ContactClosed and
-    NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not
-    have it; then nothing changes.
-    """
-    contact, freed_operator_id = _reassign_by_draw(contact_id, from_operator_id)
-    _drain_for(freed_operator_id)
-    return contact
-
-
-def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
-    """Take the contact from that operator, put it back in the queue with its first age and return it.
-
-    Raises ContactNotFound, ContactClosed, NoLongerTheirs, and OperatorStillActive when the operator could be given
-    it again; then nothing changes.
-    """
-    contact = _return_to_queue(contact_id, from_operator_id)
-    drain_after_commit(sources_sharing_operators(contact.source_id))
-    return contact
-
-
-@in_transaction
-def _close(contact_id: int) -> tuple[Contact, int | None]:
-    contact = lock_contact(contact_id)
-    if contact.is_closed:
-        return contact, None
-    end(contact)
-    return contact, contact.operator_id
-
-
-@in_transaction
-def _reopen(contact_id: int) -> Contact:
     contact = lock_contact(contact_id)
     if not contact.is_closed:
         return contact
     operator = None if contact.operator_id is None else lock_operator_with_room(contact.operator_id)
     if operator is None:
         put_in_queue(contact)
+        drain_after_commit(sources_sharing_operators(contact.source_id))
     else:
         give(contact, operator)
     return contact
 
 
 @in_transaction
-def _reassign_to_operator(
-    contact_id: int, operator_id: int, from_operator_id: int | None
-) -> tuple[Contact, int | None]:
+def reassign_to_operator(contact_id: int, operator_id: int, *, from_operator_id: int | None = None) -> Contact:
+    """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
+
+    With the operator who has it already, nothing changes. Raises ContactNotFound, ContactClosed, OperatorNotFound
+    and OperatorUnavailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
+    """
     contact = _lock_open_contact(contact_id, from_operator_id)
     previous_id = contact.operator_id
     if previous_id == operator_id:
-        return contact, None
+        return contact
     operator = _lock_with_previous(previous_id, operator_id)
     if operator is None:
         raise OperatorNotFound
     if not can_take_as_read(operator):
         raise OperatorUnavailable
     give(contact, operator)
-    return contact, previous_id
+    _drain_for(previous_id)
+    return contact
 
 
 @in_transaction
-def _reassign_by_draw(contact_id: int, from_operator_id: int | None) -> tuple[Contact, int | None]:
+def reassign_by_draw(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
+    """Move the contact to another operator of its source by draw; return it.
+
+    A waiting contact takes nobody from an older one of its source. Raises ContactNotFound, ContactClosed and
+    NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
+    """
     contact = _lock_open_contact(contact_id, from_operator_id)
     if contact.is_waiting and somebody_waits_longer(contact):
         raise NobodyAvailable
@@ -126,15 +89,22 @@ def _reassign_by_draw(contact_id: int, from_operator_id: int | None) -> tuple[Co
     if operator is None:
         raise NobodyAvailable
     give(contact, operator)
-    return contact, previous_id
+    _drain_for(previous_id)
+    return contact
 
 
 @in_transaction
-def _return_to_queue(contact_id: int, from_operator_id: int) -> Contact:
+def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
+    """Take the contact from that operator, put it back in the queue with its first age and return it.
+
+    Raises ContactNotFound, ContactClosed, NoLongerTheirs, and OperatorStillActive when the operator could be given
+    it again; then nothing changes.
+    """
     contact = _lock_open_contact(contact_id, from_operator_id)
     if lock_operator(from_operator_id).is_active:
         raise OperatorStillActive
     put_in_queue(contact)
+    drain_after_commit(sources_sharing_operators(contact.source_id))
     return contact
 
 
@@ -156,7 +126,7 @@ def _lock_with_previous(previous_id: int | None, operator_id: int) -> Operator |
 def _confirm_move(source_id: int, previous_id: int | None, operator_id: int) -> Operator:
     operator = _lock_with_previous(previous_id, operator_id)
     if operator is None or not can_take_as_read(operator) or not has_weight(source_id, operator_id):
-        raise Unconfirmed
+        raise Unconfirmed(operator_id)
     return operator
 
 

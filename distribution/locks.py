@@ -57,7 +57,7 @@ def lock_operator_with_room(operator_id: int) -> Operator | None:
 
     PostgreSQL checks the filter again on the row's newest version after waiting for the lock, but not what other
     rows of the statement said: so the filter names columns of the operator alone. The lock may be held in either
-    case, until the transaction or the savepoint around it ends.
+    case, until the transaction ends.
     """
     return next(iter(_operator_with_room(operator_id)), None)
 

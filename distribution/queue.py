@@ -11,7 +11,7 @@ from crm_project.api.refusals import Refusal
 from distribution.assignment import confirm_available, draw_operator, give
 from distribution.locks import lock_contact
 from distribution.selectors import next_in_queue
-from distribution.transactions import in_transaction
+from distribution.transactions import after_commit, in_transaction
 from leads.models import Source
 
 SECONDS_WITHIN_A_CALL = 5.0
@@ -41,7 +41,12 @@ def drain(sources: QuerySet[Source], *, within_seconds: float = float("inf")) ->
 
 
 def drain_after_commit(sources: QuerySet[Source]) -> None:
-    """Drain `sources` as the last step of a call whose work is committed.
+    """Let the running service drain `sources` once its transaction is committed, before the call answers."""
+    after_commit(drain_within_a_call, sources)
+
+
+def drain_within_a_call(sources: QuerySet[Source]) -> None:
+    """Drain `sources` as the last step of a call whose work is committed, in a few seconds at most.
 
     What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
     """

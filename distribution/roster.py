@@ -22,12 +22,19 @@ def create_operator(**fields: Any) -> Operator:
     return Operator.objects.create(**fields)
 
 
+@in_transaction
 def change_operator(operator_id: int, **changes: Any) -> Operator:
     """Set the fields given, give the room this makes to whoever waits, and return the operator.
 
     A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
     """
-    operator = _change_operator(operator_id, changes)
+    operator = lock_operator(operator_id)
+    limit_before = operator.max_load
+    changed_fields = _set(operator, changes)
+    if operator.max_load != limit_before:
+        operator.limit_set_at = timezone.now()
+        changed_fields.append("limit_set_at")
+    operator.save(update_fields=changed_fields)
     if can_take_as_read(operator) and changes.keys() & {"is_active", "max_load"}:
         drain_after_commit(sources_of_operator(operator_id))
     return operator
@@ -39,21 +46,36 @@ def create_source(**fields: Any) -> Source:
     return Source.objects.create(**fields)
 
 
+@in_transaction
 def change_source(source_id: int, **changes: Any) -> Source:
     """Set the fields given, drain the queue of a source that became active, and return it. Raises SourceNotFound."""
-    source = _change_source(source_id, changes)
+    source = lock_source(source_id)
+    source.save(update_fields=_set(source, changes))
     if changes.get("is_active"):
         drain_after_commit(Source.objects.filter(pk=source_id))
     return source
 
 
+@in_transaction
 def set_weights(source_id: int, weights: Mapping[int, int], *, replace: bool = False) -> None:
     """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
 
     The weights of other operators stay, or go when `replace` is true.
     Raises SourceNotFound and OperatorNotFound, with nothing changed.
     """
-    _set_weights(source_id, weights, replace)
+    lock_source(source_id)
+    _check_operators(weights)
+    if replace:
+        Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
+    Weight.objects.bulk_create(
+        [
+            Weight(source_id=source_id, operator_id=operator_id, weight=weights[operator_id])
+            for operator_id in sorted(weights)
+        ],
+        update_conflicts=True,
+        unique_fields=["source", "operator"],
+        update_fields=["weight"],
+    )
     drain_after_commit(Source.objects.filter(pk=source_id))
 
 
@@ -77,42 +99,6 @@ def delete_source(source_id: int) -> None:
 def delete_lead(lead_id: int) -> None:
     """Delete the lead. Raises HasContacts; one that is gone already is fine."""
     _delete(Lead.objects.filter(pk=lead_id))
-
-
-@in_transaction
-def _change_operator(operator_id: int, changes: Mapping[str, Any]) -> Operator:
-    operator = lock_operator(operator_id)
-    limit_before = operator.max_load
-    changed_fields = _set(operator, changes)
-    if operator.max_load != limit_before:
-        operator.limit_set_at = timezone.now()
-        changed_fields.append("limit_set_at")
-    operator.save(update_fields=changed_fields)
-    return operator
-
-
-@in_transaction
-def _change_source(source_id: int, changes: Mapping[str, Any]) -> Source:
-    source = lock_source(source_id)
-    source.save(update_fields=_set(source, changes))
-    return source
-
-
-@in_transaction
-def _set_weights(source_id: int, weights: Mapping[int, int], replace: bool) -> None:
-    lock_source(source_id)
-    _check_operators(weights)
-    if replace:
-        Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
-    Weight.objects.bulk_create(
-        [
-            Weight(source_id=source_id, operator_id=operator_id, weight=weights[operator_id])
-            for operator_id in sorted(weights)
-        ],
-        update_conflicts=True,
-        unique_fields=["source", "operator"],
-        update_fields=["weight"],
-    )
 
 
 def _check_operators(weights: Mapping[int, int]) -> None:

@@ -32,9 +32,14 @@ def sources_sharing_operators(source_id: int) -> QuerySet[Source]:
     return Source.objects.filter(pk__in=Weight.objects.filter(operator__in=operators, weight__gt=0).values("source"))
 
 
-def somebody_waits_for(operator_id: int) -> bool:
-    """Return whether a contact waits on an active source that could give it to the operator."""
-    return bool(_sources_with_somebody_waiting_for(operator_id))
+def queue_before(source_id: int, operator_id: int) -> bool | None:
+    """Return whether a contact waits, on any active source, that could be given to the operator.
+
+    None when the operator takes no part in the draws of `source_id` (any more), whoever waits.
+    """
+    for (somebody_waits,) in _queue_before(source_id, operator_id):
+        return bool(somebody_waits)
+    return None
 
 
 def somebody_waits_longer(contact: Contact) -> bool:
@@ -81,7 +86,8 @@ def share(weight: Any) -> float:
 
 
 @KeptStatement
-def _sources_with_somebody_waiting_for(operator_id: Any) -> QuerySet[Any, Any]:
+def _queue_before(source_id: Any, operator_id: Any) -> QuerySet[Any, Any]:
     waiting = Contact.objects.waiting().filter(source=OuterRef("pk"))
-    sources = sources_of_operator(operator_id).filter(Exists(waiting), is_active=True)
-    return sources.order_by().values_list("pk")[:1]
+    sources = sources_of_operator(operator_id).filter(Exists(waiting), is_active=True).order_by()
+    weight = Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0).order_by()
+    return weight.annotate(somebody_waits=Exists(sources)).values_list("somebody_waits")

@@ -1,18 +1,23 @@
 """Statements that the ORM writes once and that run many times.
 
 For the short statements of an arrival the ORM takes longer to write the SQL than the database to run it, and writes
-the same text every time. Here the text is kept.
+the same text every time. Here the text is kept, one for each kind of database.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model, QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.expressions import RawSQL
+from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
+
+type Row = Sequence[Any]
+type Change = tuple[QuerySet[Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -24,49 +29,136 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Text:
-    """A statement as one kind of database takes it; `model` is what its rows are made into, None for tuples."""
+    """A statement as one kind of database takes it, and what makes its rows into what the ORM would return."""
 
     sql: str
     parameters: tuple[Any, ...]
-    model: type[Model] | None
-    locks: bool
+    locks: bool = False
+    converters: Mapping[int, Any] | None = None
+    make: Callable[[Row], Any] = tuple
 
 
-class KeptStatement:
-    """A function that returns the rows of a query.
+class KeptText:
+    """A function of values whose statement is written at its first call on each kind of database."""
 
-    `build` returns the query. It is called once for each kind of database, with an expression for each of its
-    arguments, which it may use wherever a filter takes a value. Rows are tuples of plain values when the query says
-    `values_list`, else instances of its model.
-    """
-
-    def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
+    def __init__(self, build: Callable[..., Any]) -> None:
         self.__doc__ = build.__doc__
         self._build = build
         self._names = list(inspect.signature(build).parameters)
         self._texts: dict[str, Text] = {}
 
-    def __call__(self, *values: Any) -> list[Any]:
-        """Run the statement with a value for each argument of `build` and return the rows.
-
-        Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
-        """
-        text = self._texts.get(connection.vendor) or self._write()
+    def _execute(self, cursor: Any, values: Sequence[Any]) -> Text:
+        text = self._texts.get(connection.vendor)
+        if text is None:
+            built = self._build(*(RawSQL("%s", [Parameter(name)]) for name in self._names))
+            text = self._texts[connection.vendor] = self._write(built)
         if text.locks and not connection.in_atomic_block:
             raise TransactionManagementError("a lock outside a transaction would be gone at once")
         given = dict(zip(self._names, values, strict=True))
-        parameters = [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
-        if text.model is not None:
-            return list(text.model._base_manager.raw(text.sql, parameters))
-        with connection.cursor() as cursor:
-            cursor.execute(text.sql, parameters)
-            return cursor.fetchall()
-
-    def _write(self) -> Text:
-        rows = self._build(*(RawSQL("%s", [Parameter(name)]) for name in self._names))
-        sql, parameters = rows.query.get_compiler(connection=connection).as_sql()
-        is_tuple = bool(rows.query.values_select)
-        text = self._texts[connection.vendor] = Text(
-            sql, parameters, None if is_tuple else rows.model, rows.query.select_for_update
+        cursor.execute(
+            text.sql, [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
         )
         return text
+
+    def _write(self, built: Any) -> Text:
+        raise NotImplementedError
+
+
+class KeptStatement(KeptText):
+    """A function that returns the rows of a query.
+
+    It decorates a function that returns the query. That one is called once for each kind of database, with an
+    expression for each of its arguments, which it may use wherever a filter takes a value. Rows are tuples of plain
+    values when the query says `values_list`, else instances of its model, with its annotations.
+    """
+
+    def __call__(self, *values: Any) -> list[Any]:
+        """Run the statement with a value for each argument and return the rows.
+
+        Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
+        """
+        with connection.cursor() as cursor:
+            text = self._execute(cursor, values)
+            return [text.make(_converted(row, text.converters)) for row in cursor.fetchall()]
+
+    def _write(self, built: QuerySet[Any, Any]) -> Text:
+        compiler = built.query.get_compiler(connection=connection)
+        sql, parameters = compiler.as_sql()
+        columns = [column for column, _sql, _alias in compiler.select]
+        make = tuple if built.query.values_select or not built.query.default_cols else _maker(built)
+        return Text(sql, parameters, built.query.select_for_update, compiler.get_converters(columns), make)
+
+
+class KeptUpdate(KeptText):
+    """A function that changes rows: it decorates one that returns the query of the rows and their new values."""
+
+    def __call__(self, *values: Any) -> None:
+        """Run the statement with a value for each argument."""
+        with connection.cursor() as cursor:
+            self._execute(cursor, values)
+
+    def _write(self, built: Change) -> Text:
+        rows, changes = built
+        query: Any = rows.query.chain(UpdateQuery)
+        query.add_update_values(changes)
+        return Text(*query.get_compiler(connection=connection).as_sql())
+
+
+class KeptInsert[M: Model]:
+    """A function that stores a new row of `model` as `save` would, and says whether it did.
+
+    With `ignore_conflicts` it does not when a row with the same unique value is there. No signals are sent.
+    """
+
+    def __init__(self, model: type[M], *, ignore_conflicts: bool = False) -> None:
+        self._model = model
+        self._on_conflict = OnConflict.IGNORE if ignore_conflicts else None
+        self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        self._texts: dict[str, str] = {}
+
+    def __call__(self, row: M) -> bool:
+        """Store the row, which gets its primary key; return False when a conflict was ignored."""
+        sql = self._texts.get(connection.vendor) or self._write(row)
+        values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            returned = cursor.fetchone()
+        if returned is None:
+            return False
+        row.pk = returned[0]
+        row._state.adding = False
+        row._state.db = connection.alias
+        return True
+
+    def _write(self, row: M) -> str:
+        query = InsertQuery(self._model, on_conflict=self._on_conflict)
+        query.insert_values(self._fields, [row])
+        compiler: Any = query.get_compiler(connection=connection)
+        compiler.returning_fields = [self._model._meta.pk]
+        [(sql, _values)] = compiler.as_sql()
+        self._texts[connection.vendor] = sql
+        return str(sql)
+
+
+def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:
+    model: type[Model] = rows.model
+    names = [field.attname for field in model._meta.concrete_fields]
+    annotations = list(rows.query.annotation_select)
+
+    def make(row: Row) -> Model:
+        instance = model.from_db(connection.alias, names, row[: len(names)])
+        for name, value in zip(annotations, row[len(names) :], strict=True):
+            setattr(instance, name, value)
+        return instance
+
+    return make
+
+
+def _converted(row: Row, converters: Mapping[int, Any] | None) -> Row:
+    if not converters:
+        return row
+    values = list(row)
+    for position, (functions, expression) in converters.items():
+        for convert in functions:
+            values[position] = convert(values[position], expression, connection)
+    return values

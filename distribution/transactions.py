@@ -1,9 +1,11 @@
-"""The transaction around every service, repeated when the database asks for it."""
+"""The transaction around every service, run again when the database or the service asks for it."""
 
 import random
 import time
 from collections.abc import Callable
-from functools import wraps
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial, wraps
 
 from django.db import DatabaseError, transaction
 
@@ -17,33 +19,75 @@ DEADLOCK_DETECTED = "40P01"
 FOREIGN_KEY_VIOLATION = "23503"
 REPEATED = {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, FOREIGN_KEY_VIOLATION}
 
+type Step = Callable[[], object]
+
+
+class StartAnew(Exception):
+    """What a service read has changed before it could lock it: its transaction is rolled back and started anew."""
+
+
+@dataclass
+class Running:
+    """A service at work: why earlier attempts were given up, and what comes after the commit of the present one."""
+
+    given_up: list[StartAnew] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+_running: ContextVar[Running] = ContextVar("running")
+
 
 def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
-    """Run `work` in a transaction of its own, again from the start after a deadlock or the like.
+    """Run `work` in a transaction of its own, then the steps it put off with `after_commit`.
 
-    Raises RuntimeError inside another transaction, where a repetition could not start anew; and whatever `work`
+    The transaction starts anew after a deadlock and the like, and whenever `work` raises StartAnew.
+
+    Raises RuntimeError inside another transaction, where a repetition could not start anew; and whatever else `work`
     raises, with nothing stored.
     """
 
     @wraps(work)
-    def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return once(*args, **kwargs)
-            except DatabaseError as error:
-                if sqlstate(error) not in REPEATED:
-                    raise
-                # Rivals that met in a deadlock must not meet again in step.
-                time.sleep(random.uniform(0, LONGEST_FIRST_PAUSE_SECONDS * 2**attempt))
-        return once(*args, **kwargs)
+    def service(*args: P.args, **kwargs: P.kwargs) -> T:
+        running = Running()
+        token = _running.set(running)
+        try:
+            result = _repeated(partial(work, *args, **kwargs), running)
+        finally:
+            _running.reset(token)
+        for step in running.steps:
+            step()
+        return result
 
-    def once(*args: P.args, **kwargs: P.kwargs) -> T:
-        with transaction.atomic(durable=True):
-            return work(*args, **kwargs)
+    return service
 
-    return repeated
+
+def after_commit(step: Callable[..., object], *args: object) -> None:
+    """Put a call off until the transaction of the running service is committed; after a rollback it is forgotten."""
+    _running.get().steps.append(partial(step, *args))
+
+
+def given_up() -> list[StartAnew]:
+    """Return why the running service started anew, once for each time."""
+    return _running.get().given_up
 
 
 def sqlstate(error: DatabaseError) -> str | None:
     """Return PostgreSQL's five-character code of `error`, None for other databases."""
     return getattr(error.__cause__, "sqlstate", None)
+
+
+def _repeated[T](work: Callable[[], T], running: Running) -> T:
+    failures = 0
+    while True:
+        running.steps.clear()
+        try:
+            with transaction.atomic(durable=True):
+                return work()
+        except StartAnew as reason:
+            running.given_up.append(reason)
+        except DatabaseError as error:
+            failures += 1
+            if failures == ATTEMPTS or sqlstate(error) not in REPEATED:
+                raise
+            # Rivals that met in a deadlock must not meet again in step.
+            time.sleep(random.uniform(0, LONGEST_FIRST_PAUSE_SECONDS * 2**failures))

@@ -5,14 +5,14 @@ import signal
 from typing import Any
 
 from crm_project.wsgi import application
-from distribution import roster
+from distribution import queue
 
 
-def die(*_sources: Any) -> None:
+def die(*_sources: Any, **_options: Any) -> None:
     """Kill this process and the one that would start it anew."""
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
-roster.drain_after_commit = die  # type: ignore[assignment]
+queue.drain = die  # type: ignore[assignment]
 
 __all__ = ["application"]

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from crm_project.api.refusals import Refusal
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
-from distribution import intake, locks
+from distribution import assignment, intake, locks
 from distribution.handling import close_contact
 from distribution.selectors import next_in_queue
 from distribution.transactions import in_transaction
@@ -84,7 +84,7 @@ def test_an_arrival_that_finds_nobody_while_a_place_becomes_free_is_given_it(sta
 
 
 def test_without_the_drain_after_its_commit_that_arrival_would_be_left_waiting(start: Start) -> None:
-    with patch.object(intake, "drain_after_commit"):
+    with patch.object(intake, "drain_within_a_call"):
         _operator, contact = arrive_while_a_place_becomes_free(start)
 
     assert contact.is_waiting
@@ -113,10 +113,10 @@ def test_an_arrival_does_not_overtake_whoever_joined_the_queue_while_it_waited_f
 
 
 def test_looking_at_the_queue_before_the_lock_would_overtake(start: Start) -> None:
-    def look_first(source_id: int, operator_id: int) -> Operator:
-        if intake.somebody_waits_for(operator_id):
-            raise intake.QueueComesFirst
-        return intake.confirm_available(source_id, operator_id)
+    def look_first(source_id: int, operator_id: int) -> Operator | None:
+        if intake.queue_before(source_id, operator_id):
+            return None
+        return assignment.confirm_available(source_id, operator_id)
 
     with patch.object(intake, "_confirm_arrival", look_first):
         waiting, arrival = arrive_while_another_joins_the_queue(start)

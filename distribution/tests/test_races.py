@@ -23,7 +23,7 @@ from crm_project.testing.rows import (
     make_operator,
     make_source,
 )
-from distribution import assignment, roster
+from distribution import intake, roster
 from distribution.availability import can_take
 from distribution.errors import ContactClosed, HasContacts, NobodyAvailable, OperatorUnavailable, SourceNotFound
 from distribution.handling import close_contact, reassign_by_draw, reassign_to_operator, reopen_contact
@@ -80,7 +80,7 @@ def test_without_the_lock_the_limit_breaks() -> None:
         everybody_has_looked.wait(5)
         return found
 
-    with patch.object(assignment, "lock_operator_with_room", look_without_lock):
+    with patch.object(intake, "lock_operator_with_room", look_without_lock):
         run_concurrently(lambda: arrive(source), times=4)
 
     assert Operator.objects.get().load == 4
@@ -91,7 +91,7 @@ def test_without_immediate_transactions_calls_fail() -> None:
     source = make_source({make_operator(max_load=1_000): 1})
     arrive(source, "lead")
     everybody_has_read = Barrier(4)
-    confirm = assignment.lock_operator_with_room
+    confirm = intake.lock_operator_with_room
 
     def meet(operator_id: int) -> Operator | None:
         everybody_has_read.wait(5)
@@ -103,7 +103,7 @@ def test_without_immediate_transactions_calls_fail() -> None:
         with patch("crm_project.sqlite.base.DatabaseWrapper._take_turn"):
             arrive(source, "lead")
 
-    with patch.object(assignment, "lock_operator_with_room", meet), pytest.raises(ExceptionGroup) as failures:
+    with patch.object(intake, "lock_operator_with_room", meet), pytest.raises(ExceptionGroup) as failures:
         run_concurrently(arrive_deferred, times=4)
 
     assert failures.group_contains(DatabaseError, match="locked")
@@ -226,7 +226,7 @@ def test_at_saturation_no_arrival_takes_a_place_from_whoever_waits_on_a_source_t
 
 
 def test_without_the_look_at_the_queue_arrivals_overtake() -> None:
-    with patch("distribution.intake.somebody_waits_for", return_value=False):
+    with patch("distribution.intake.queue_before", return_value=False):
         assert overtaken(calls_at_saturation()) != []
 
 

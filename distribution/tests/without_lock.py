@@ -2,7 +2,7 @@
 
 from crm_project.wsgi import application  # noqa: I001
 
-from distribution import assignment
+from distribution import intake
 from distribution.availability import can_take
 from operators.models import Operator
 
@@ -12,6 +12,6 @@ def look_without_lock(operator_id: int) -> Operator | None:
     return Operator.objects.filter(can_take(), pk=operator_id).first()
 
 
-assignment.lock_operator_with_room = look_without_lock
+intake.lock_operator_with_room = look_without_lock
 
 __all__ = ["application"]
