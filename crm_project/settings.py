@@ -26,6 +26,7 @@ TIME_ZONE = env.str("TIME_ZONE", "UTC")
 
 INSTALLED_APPS = [
     "crm_project",
+    "crm_project.access",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -97,10 +98,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crm_project.api.parsers.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "crm_project.access.authentication.KeyAuthentication",
         "rest_framework.authentication.BasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["crm_project.api.permissions.StaffOrOpenApi"],
+    "DEFAULT_PERMISSION_CLASSES": ["crm_project.access.permissions.MayCall"],
     "DEFAULT_FILTER_BACKENDS": ["crm_project.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "crm_project.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
@@ -118,7 +120,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
-    "SERVE_PERMISSIONS": ["crm_project.api.permissions.StaffOrOpenApi"],
+    "SERVE_PERMISSIONS": ["crm_project.access.permissions.MayCall"],
     "ENUM_NAME_OVERRIDES": {
         "ValidationErrorEnum": "drf_standardized_errors.openapi_serializers.ValidationErrorEnum.choices",
         "ClientErrorEnum": "drf_standardized_errors.openapi_serializers.ClientErrorEnum.choices",

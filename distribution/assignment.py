@@ -7,10 +7,10 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
+from crm_project.statements import Change, KeptInsert, KeptUpdate
 from distribution.availability import candidates, has_weight
 from distribution.draw import draw, total_weight
 from distribution.locks import lock_operator_with_room
-from distribution.statements import Change, KeptInsert, KeptUpdate
 from distribution.transactions import StartAnew, given_up
 from leads.models import Contact, ContactStatus
 from operators.models import Operator

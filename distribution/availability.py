@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from crm_project.statements import KeptStatement
 from distribution.draw import Candidate
-from distribution.statements import KeptStatement
 from operators.models import Operator, Weight
 
 

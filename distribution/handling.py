@@ -1,5 +1,6 @@
 """What becomes of a contact after it came in: closing, reopening, moving."""
 
+from collections.abc import Collection
 from functools import partial
 
 from distribution.assignment import Unconfirmed, draw_operator, end, give, put_in_queue
@@ -14,7 +15,12 @@ from distribution.errors import (
 )
 from distribution.locks import lock_contact, lock_operator, lock_operator_with_room, lock_operators
 from distribution.queue import drain_after_commit
-from distribution.selectors import somebody_waits_longer, sources_of_operator, sources_sharing_operators
+from distribution.selectors import (
+    on_list_of,
+    somebody_waits_longer,
+    sources_of_operator,
+    sources_sharing_operators,
+)
 from distribution.transactions import in_transaction
 from leads.models import Contact
 from operators.models import Operator
@@ -50,18 +56,27 @@ def reopen_contact(contact_id: int) -> Contact:
 
 
 @in_transaction
-def reassign_to_operator(contact_id: int, operator_id: int, *, from_operator_id: int | None = None) -> Contact:
+def reassign_to_operator(
+    contact_id: int,
+    operator_id: int,
+    *,
+    from_operator_id: int | None = None,
+    among: Collection[int] | None = None,
+) -> Contact:
     """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
 
-    With the operator who has it already, nothing changes. Raises ContactNotFound, ContactClosed, OperatorNotFound
-    and OperatorUnavailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
+    With the operator who has it already, nothing changes. `among` are the sources that exist for the caller, None
+    for all: an operator on the list of none of them does not exist for the caller either.
+
+    Raises ContactNotFound, ContactClosed, OperatorNotFound and OperatorUnavailable, and NoLongerTheirs when
+    `from_operator_id` does not have it; then nothing changes.
     """
     contact = _lock_open_contact(contact_id, from_operator_id)
     previous_id = contact.operator_id
     if previous_id == operator_id:
         return contact
     operator = _lock_with_previous(previous_id, operator_id)
-    if operator is None:
+    if operator is None or not Operator.objects.filter(on_list_of(among), pk=operator_id).exists():
         raise OperatorNotFound
     if not can_take_as_read(operator):
         raise OperatorUnavailable

@@ -1,26 +1,27 @@
 """Registering a contact: the one way in."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet, Subquery
 
+from crm_project.statements import KeptInsert, KeptStatement
 from distribution.assignment import Unconfirmed, draw_operator, give, put_in_queue
 from distribution.availability import candidates
 from distribution.errors import SourceInactive, SourceNotFound
 from distribution.locks import lock_lead, lock_operator_with_room
 from distribution.queue import drain_within_a_call
 from distribution.selectors import queue_before, sources_sharing_operators
-from distribution.statements import KeptInsert, KeptStatement
-from distribution.transactions import after_commit, in_transaction
-from leads.models import Contact, Lead, Source
+from distribution.transactions import StartAnew, after_commit, in_transaction
+from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intake:
-    """What a bot sends: who wrote, to which source, and what."""
+    """What a bot sends: who wrote, to which source, and what; `event_id` tells a repeated call from a new one."""
 
     source_code: str
     external_id: str
@@ -29,6 +30,7 @@ class Intake:
     email: str = ""
     text: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    event_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,26 +41,33 @@ class Registration:
     created: bool
 
 
+class EventStoredMeanwhile(StartAnew):
+    """Another call has stored the same event at this moment: the next attempt finds its contact."""
+
+
 @in_transaction
-def register_contact(intake: Intake) -> Registration:
+def register_contact(intake: Intake, *, among: Collection[int] | None = None) -> Registration:
     """Store the contact and give it to an operator by draw, or let it wait.
 
-    On a source that reuses open contacts, the lead's open contact there is returned instead, unchanged.
-    Raises SourceNotFound and SourceInactive, with nothing stored.
+    The contact of an event that the source sent before is returned instead, unchanged; so is, on a source that
+    reuses open contacts, the lead's open contact there. `among` are the sources that exist for the caller, None for
+    all. Raises SourceNotFound and SourceInactive, with nothing stored.
     """
-    source, lead_id = _source_and_lead(intake)
-    if source.reuse_open_contact:
-        open_contact = _open_contact(lead_id, source)
-        if open_contact is not None:
-            return Registration(open_contact, created=False)
-    if not source.is_active:
+    source, lead_id = _source_and_lead(intake, among)
+    if answered := _contact_of_event(source, intake.event_id):
+        return Registration(answered, created=False)
+    open_contact = _open_contact(lead_id, source)
+    if open_contact is None and not source.is_active:
         raise SourceInactive
-    return Registration(_assign_or_queue(_new_contact(lead_id, source, intake)), created=True)
+    contact = open_contact or _assign_or_queue(_new_contact(lead_id, source, intake))
+    _note_event(contact, intake.event_id)
+    return Registration(contact, created=open_contact is None)
 
 
-def _source_and_lead(intake: Intake) -> tuple[Source, int]:
+def _source_and_lead(intake: Intake, among: Collection[int] | None) -> tuple[Source, int]:
     for source in _sources_beside_lead(intake.source_code, intake.external_id):
-        return source, source.known_lead_id or _new_lead(intake.external_id)
+        if among is None or source.pk in among:
+            return source, source.known_lead_id or _new_lead(intake.external_id)
     raise SourceNotFound
 
 
@@ -71,6 +80,7 @@ def _new_lead(external_id: str) -> int:
 
 
 _insert_lead = KeptInsert(Lead, ignore_conflicts=True)
+_insert_event = KeptInsert(SourceEvent, ignore_conflicts=True)
 
 
 @KeptStatement
@@ -79,10 +89,25 @@ def _sources_beside_lead(code: Any, external_id: Any) -> QuerySet[Any]:
     return Source.objects.filter(code=code).order_by().annotate(known_lead_id=Subquery(lead))
 
 
+def _contact_of_event(source: Source, event_id: str) -> Contact | None:
+    if not event_id:
+        return None
+    events = SourceEvent.objects.select_related("contact__source", "contact__operator")
+    event = events.filter(source=source, event_id=event_id).first()
+    return None if event is None else event.contact
+
+
+def _note_event(contact: Contact, event_id: str) -> None:
+    if event_id and not _insert_event(SourceEvent(source_id=contact.source_id, event_id=event_id, contact=contact)):
+        raise EventStoredMeanwhile
+
+
 def _open_contact(lead_id: int, source: Source) -> Contact | None:
+    if not source.reuse_open_contact:
+        return None
     # The lock makes calls for one lead take turns, so that the second finds the contact of the first.
     lock_lead(lead_id)
-    contacts = Contact.objects.open().select_related("lead", "source", "operator")
+    contacts = Contact.objects.open().select_related("source", "operator")
     return contacts.filter(lead=lead_id, source=source).oldest_first().first()
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db.models import Model, QuerySet
 
+from crm_project.statements import KeptStatement
 from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
-from distribution.statements import KeptStatement
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 

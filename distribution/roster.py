@@ -1,6 +1,6 @@
 """Changing operators, sources and weights, and draining what a change makes room for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db.models import Model, ProtectedError, QuerySet
@@ -10,7 +10,7 @@ from distribution.availability import can_take_as_read
 from distribution.errors import HasContacts, OperatorNotFound
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
 from distribution.queue import drain_after_commit
-from distribution.selectors import sources_of_operator
+from distribution.selectors import on_list_of, sources_of_operator
 from distribution.transactions import in_transaction
 from leads.models import Lead, Source
 from operators.models import Operator, Weight
@@ -57,14 +57,17 @@ def change_source(source_id: int, **changes: Any) -> Source:
 
 
 @in_transaction
-def set_weights(source_id: int, weights: Mapping[int, int], *, replace: bool = False) -> None:
+def set_weights(
+    source_id: int, weights: Mapping[int, int], *, replace: bool = False, among: Collection[int] | None = None
+) -> None:
     """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
 
-    The weights of other operators stay, or go when `replace` is true.
+    The weights of other operators stay, or go when `replace` is true. `among` are the sources that exist for the
+    caller, None for all: whoever is on the list of none of them does not exist for the caller either.
     Raises SourceNotFound and OperatorNotFound, with nothing changed.
     """
     lock_source(source_id)
-    _check_operators(weights)
+    _check_operators(weights, among)
     if replace:
         Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
     Weight.objects.bulk_create(
@@ -101,8 +104,8 @@ def delete_lead(lead_id: int) -> None:
     _delete(Lead.objects.filter(pk=lead_id))
 
 
-def _check_operators(weights: Mapping[int, int]) -> None:
-    known = set(Operator.objects.filter(pk__in=weights).values_list("pk", flat=True))
+def _check_operators(weights: Mapping[int, int], among: Collection[int] | None) -> None:
+    known = set(Operator.objects.filter(on_list_of(among), pk__in=weights).values_list("pk", flat=True))
     for place, operator_id in enumerate(weights):
         if operator_id not in known:
             raise OperatorNotFound(field=f"operator_weights.{place}.operator_id")

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
+from crm_project.statements import KeptStatement
 from distribution.availability import is_available, obstacle
-from distribution.statements import KeptStatement
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
@@ -24,6 +24,13 @@ class Share:
 def sources_of_operator(operator_id: Any) -> QuerySet[Source]:
     """Return the sources on which the operator takes part in draws."""
     return Source.objects.filter(pk__in=Weight.objects.filter(operator=operator_id, weight__gt=0).values("source"))
+
+
+def on_list_of(source_ids: Collection[int] | None) -> Q:
+    """Return the filter of operators who have a weight, be it 0, on one of the sources; with None, of all."""
+    if source_ids is None:
+        return Q()
+    return Q(pk__in=Weight.objects.filter(source__in=source_ids).values("operator"))
 
 
 def sources_sharing_operators(source_id: int) -> QuerySet[Source]:

@@ -9,6 +9,8 @@ from functools import partial, wraps
 
 from django.db import DatabaseError, transaction
 
+from crm_project.access.idempotency import Once, taken
+
 ATTEMPTS = 8
 LONGEST_FIRST_PAUSE_SECONDS = 0.005
 
@@ -28,8 +30,9 @@ class StartAnew(Exception):
 
 @dataclass
 class Running:
-    """A service at work: why earlier attempts were given up, and what comes after the commit of the present one."""
+    """A service at work: how to keep its answer, why earlier attempts were given up, what comes after the commit."""
 
+    once: Once | None
     given_up: list[StartAnew] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -40,6 +43,7 @@ _running: ContextVar[Running] = ContextVar("running")
 def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
     """Run `work` in a transaction of its own, then the steps it put off with `after_commit`.
 
+    The answer to a call with an Idempotency-Key is kept by the same transaction.
     The transaction starts anew after a deadlock and the like, and whenever `work` raises StartAnew.
 
     Raises RuntimeError inside another transaction, where a repetition could not start anew; and whatever else `work`
@@ -48,7 +52,7 @@ def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(work)
     def service(*args: P.args, **kwargs: P.kwargs) -> T:
-        running = Running()
+        running = Running(once=taken())
         token = _running.set(running)
         try:
             result = _repeated(partial(work, *args, **kwargs), running)
@@ -82,7 +86,7 @@ def _repeated[T](work: Callable[[], T], running: Running) -> T:
         running.steps.clear()
         try:
             with transaction.atomic(durable=True):
-                return work()
+                return work() if running.once is None else running.once(work)
         except StartAnew as reason:
             running.given_up.append(reason)
         except DatabaseError as error:

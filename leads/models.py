@@ -160,3 +160,24 @@ class Contact(models.Model):
     def is_closed(self) -> bool:
         """Whether the work on it is over."""
         return self.status == ContactStatus.CLOSED
+
+
+class SourceEvent(models.Model):
+    """What a source sent, by an id of its own (that of a Telegram update, say), and the contact it belongs to."""
+
+    source = models.ForeignKey(
+        Source, on_delete=models.CASCADE, related_name="+", verbose_name=_("source"), db_index=False
+    )
+    event_id = models.CharField(_("event id"), max_length=255)
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="events", verbose_name=_("contact"))
+
+    class Meta:
+        verbose_name = _("event of a source")
+        verbose_name_plural = _("events of sources")
+        constraints = [
+            models.UniqueConstraint(fields=["source", "event_id"], name="event_once_per_source"),
+            models.CheckConstraint(condition=~Q(event_id=""), name="event_has_an_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.event_id

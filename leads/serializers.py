@@ -41,6 +41,11 @@ class IntakeSerializer(StrictSerializer):
     email = serializers.CharField(max_length=254, required=False, allow_blank=True, trim_whitespace=False)
     text = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
     data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)  # type: ignore[assignment]
+    event_id = serializers.CharField(
+        max_length=255,
+        required=False,
+        help_text=_("The source's own id of what it sends, a Telegram update's say: sent again, it makes no second."),
+    )
 
 
 class ContactSerializer(serializers.ModelSerializer[Contact]):

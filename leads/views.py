@@ -1,8 +1,10 @@
 """The API's calls about sources, leads and contacts."""
 
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, partial
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -10,10 +12,18 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from crm_project.access.callers import (
+    CLOSING,
+    MANAGING,
+    MANAGING_ALL,
+    READING,
+    READING_CONTACTS,
+    REGISTERING,
+)
+from crm_project.access.views import ReadViewSet, SettingsViewSet
 from crm_project.api.serializers import NoBody
-from crm_project.api.views import ReadViewSet, SettingsViewSet
 from distribution import handling, roster
-from distribution.intake import Intake, register_contact
+from distribution.intake import Intake, Registration, register_contact
 from distribution.selectors import shares
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
@@ -41,9 +51,22 @@ def intake_serializer(language: str | None) -> IntakeSerializer:
 class SourceViewSet(SettingsViewSet):
     """Sources: list, create, read, change, and the weights of their operators."""
 
+    rights = {
+        "list": READING,
+        "retrieve": READING,
+        "create": MANAGING_ALL,
+        "partial_update": MANAGING,
+        "operators": READING,
+        "set_operators": MANAGING,
+        "replace_operators": MANAGING,
+    }
     queryset = Source.objects.all()
     serializer_class = SourceSerializer
     filterset_class = SourceFilter
+
+    def within(self, source_ids: Collection[int]) -> Q:
+        """Return the filter of the sources themselves."""
+        return Q(pk__in=source_ids)
 
     def create_row(self, **fields: Any) -> Source:
         """Store a new source."""
@@ -73,8 +96,11 @@ class SourceViewSet(SettingsViewSet):
 
     def _set_weights(self, request: Request, *, replace: bool) -> Response:
         source = self.get_object()
-        roster.set_weights(source.pk, self.validated(request)["operator_weights"], replace=replace)
-        return self._shares(source)
+        weights = self.validated(request)["operator_weights"]
+        return self.answer(
+            lambda: roster.set_weights(source.pk, weights, replace=replace, among=self.caller.source_ids),
+            lambda _nothing: self._shares(source),
+        )
 
     def _shares(self, source: Source) -> Response:
         return Response(SharesSerializer({"operator_weights": shares(source.pk)}).data)
@@ -87,13 +113,29 @@ class LeadViewSet(ReadViewSet):
     serializer_class = LeadSerializer
     filterset_class = LeadFilter
 
+    def within(self, source_ids: Collection[int]) -> Q:
+        """Return the filter of the leads who wrote to the sources."""
+        return Q(pk__in=Contact.objects.filter(source__in=source_ids).values("lead"))
+
 
 class ContactViewSet(ReadViewSet):
     """Contacts: list, register, read, close, reopen, reassign."""
 
+    rights = {
+        "list": READING_CONTACTS,
+        "retrieve": READING_CONTACTS,
+        "create": REGISTERING,
+        "close": CLOSING,
+        "reopen": MANAGING,
+        "reassign": MANAGING,
+    }
     queryset = Contact.objects.select_related("source", "operator")
     serializer_class = ContactSerializer
     filterset_class = ContactFilter
+
+    def within(self, source_ids: Collection[int]) -> Q:
+        """Return the filter of the contacts that came from the sources."""
+        return Q(source__in=source_ids)
 
     @extend_schema(
         request=IntakeSerializer,
@@ -104,23 +146,22 @@ class ContactViewSet(ReadViewSet):
     )
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
-        registration = register_contact(Intake(**intake_serializer(get_language()).run_validation(request.data)))
-        body = {**CONTACT.to_representation(registration.contact), "created": registration.created}
-        return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)
+        intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
+        return self.answer(lambda: register_contact(intake, among=self.caller.source_ids), self._show_registered)
 
     @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def close(self, request: Request, pk: str) -> Response:
         """Close the contact; a closed one stays as it is."""
         self.validated(request)
-        return self._answer(handling.close_contact(int(pk)))
+        return self._handle(handling.close_contact)
 
     @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def reopen(self, request: Request, pk: str) -> Response:
         """Reopen the contact: back to its operator, else into the queue with its first age."""
         self.validated(request)
-        return self._answer(handling.reopen_contact(int(pk)))
+        return self._handle(handling.reopen_contact)
 
     @extend_schema(responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReassignSerializer)
@@ -128,8 +169,19 @@ class ContactViewSet(ReadViewSet):
         """Move the contact to the operator named, or without one to another by draw."""
         operator_id = self.validated(request).get("operator_id")
         if operator_id is None:
-            return self._answer(handling.reassign_by_draw(int(pk)))
-        return self._answer(handling.reassign_to_operator(int(pk), operator_id))
+            return self._handle(handling.reassign_by_draw)
+        among = self.caller.source_ids
+        return self._handle(partial(handling.reassign_to_operator, operator_id=operator_id, among=among))
 
-    def _answer(self, contact: Contact) -> Response:
+    def _handle(self, service: Callable[[int], Contact]) -> Response:
+        contact_id = int(self.kwargs["pk"])
+        if not self.caller.sees_everything:
+            self.get_object()
+        return self.answer(lambda: service(contact_id), self._show)
+
+    def _show(self, contact: Contact) -> Response:
         return Response(CONTACT.to_representation(contact))
+
+    def _show_registered(self, registration: Registration) -> Response:
+        body = {**CONTACT.to_representation(registration.contact), "created": registration.created}
+        return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)

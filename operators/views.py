@@ -1,9 +1,13 @@
 """The API's calls about operators."""
 
+from collections.abc import Collection
 from typing import Any
 
-from crm_project.api.views import SettingsViewSet
+from django.db.models import Q
+
+from crm_project.access.views import SettingsViewSet
 from distribution import roster
+from distribution.selectors import on_list_of
 from operators.filters import OperatorFilter
 from operators.models import Operator
 from operators.serializers import OperatorSerializer
@@ -15,6 +19,10 @@ class OperatorViewSet(SettingsViewSet):
     queryset = Operator.objects.all()
     serializer_class = OperatorSerializer
     filterset_class = OperatorFilter
+
+    def within(self, source_ids: Collection[int]) -> Q:
+        """Return the filter of the operators who have a weight on one of the sources."""
+        return on_list_of(source_ids)
 
     def create_row(self, **fields: Any) -> Operator:
         """Store a new operator."""

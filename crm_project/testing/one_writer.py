@@ -18,6 +18,8 @@ PROTECTED = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Runs what others wrote, as Django's cursor does.
+PASSING_ON = {Path(__file__), BASE_DIR / "crm_project" / "statements.py"}
 ENTRANCES = ("django/core/handlers/", "django/core/management/base.py")
 
 
@@ -33,7 +35,7 @@ def is_allowed(frame: FrameType | None) -> bool:
         path = Path(frame.f_code.co_filename)
         if any(entrance in path.as_posix() for entrance in ENTRANCES):
             return False
-        if path.is_relative_to(BASE_DIR) and "site-packages" not in path.parts and path != Path(__file__):
+        if path.is_relative_to(BASE_DIR) and "site-packages" not in path.parts and path not in PASSING_ON:
             return path.is_relative_to(BASE_DIR / "distribution") or bool({"tests", "testing"} & set(path.parts))
         frame = frame.f_back
     return True

@@ -1,0 +1,161 @@
+"""Safe retries: the first answer to a call with an Idempotency-Key is kept, and given again when the call is repeated.
+
+The answer is stored by the transaction that does the work: a crash in between leaves neither a lock nor a double.
+The header and what is answered follow draft-ietf-httpapi-idempotency-key-header-07.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import partial
+from http import HTTPMethod, HTTPStatus
+from typing import Any
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm_project.access.callers import Caller
+from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, StillRunning
+from crm_project.access.models import KeptAnswer
+from crm_project.statements import KeptInsert, KeptStatement
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+KEPT_FOR = timedelta(hours=24)
+VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class AnsweredBefore(Exception):
+    """The call has been answered before; nothing was done."""
+
+    def __init__(self, answer: KeptAnswer) -> None:
+        super().__init__(answer.key)
+        self.answer = answer
+
+
+class Retryable:
+    """One call with an Idempotency-Key."""
+
+    def __init__(self, caller: Caller, key: str, fingerprint: str) -> None:
+        self._caller = caller.identity
+        self._key = key
+        self._fingerprint = fingerprint
+
+    def once[T](self, work: Callable[[], T], show: Callable[[T], Response]) -> T:
+        """Do the work in the transaction that is open, and keep there what `show` makes of its result.
+
+        Raises AnsweredBefore or IdempotencyKeyReused when there is an answer already, StillRunning when another
+        transaction works on it; then nothing is done.
+        """
+        if not _lock(self._caller, self._key):
+            raise StillRunning
+        self._refuse_answered()
+        result = work()
+        self._store(show(result))
+        return result
+
+    def keep(self, response: Response) -> None:
+        """Keep the answer to a call that did no work. Raises what `once` raises."""
+        with transaction.atomic():
+            self._refuse_answered()
+            if not self._store(response):
+                self._refuse_answered()
+
+    def _refuse_answered(self) -> None:
+        for answer in _answers(self._caller, self._key):
+            if answer.created_at <= timezone.now() - KEPT_FOR:
+                answer.delete()
+            elif answer.fingerprint != self._fingerprint:
+                raise IdempotencyKeyReused
+            else:
+                raise AnsweredBefore(answer)
+
+    def _store(self, response: Response) -> bool:
+        return _insert_answer(
+            KeptAnswer(
+                caller=self._caller,
+                key=self._key,
+                fingerprint=self._fingerprint,
+                status=response.status_code,
+                body=JSONRenderer().render(response.data).decode(),
+            )
+        )
+
+
+type Once = Callable[[Callable[[], Any]], Any]
+
+_once: ContextVar[Once | None] = ContextVar("once", default=None)
+
+
+@contextmanager
+def retryable[T](call: Retryable | None, show: Callable[[T], Response]) -> Iterator[None]:
+    """Let the first transaction within keep what `show` makes of its result; with None for a call nothing is kept."""
+    token = _once.set(None if call is None else partial(call.once, show=show))
+    try:
+        yield
+    finally:
+        _once.reset(token)
+
+
+def taken() -> Once | None:
+    """Return the way to do the present call's work, once: the transactions that follow, as a drain's, are not it."""
+    once = _once.get()
+    _once.set(None)
+    return once
+
+
+def call_of(request: Request, caller: Caller) -> Retryable | None:
+    """Return the call as one that may be repeated, None when it has no key. Raises BadIdempotencyKey."""
+    key = key_of(request)
+    return None if key is None else Retryable(caller, key, _fingerprint(request))
+
+
+def key_of(request: Request) -> str | None:
+    """Return the Idempotency-Key, None when there is none or the method needs none. Raises BadIdempotencyKey."""
+    key = request.headers.get(HEADER) if request.method == HTTPMethod.POST else None
+    if key is not None and not VISIBLE.fullmatch(key):
+        raise BadIdempotencyKey
+    return key
+
+
+def is_final(response: Response) -> bool:
+    """Return whether a refusal says what is wrong in the call itself: repeating it cannot change that."""
+    return response.status_code == HTTPStatus.BAD_REQUEST
+
+
+def replay(answer: KeptAnswer) -> HttpResponse:
+    """Return the answer as it was given first."""
+    return HttpResponse(answer.body, status=answer.status, content_type="application/json", headers={REPLAYED: "true"})
+
+
+def _fingerprint(request: Request) -> str:
+    return _sha256(f"{request.method} {request.get_full_path()}\n".encode() + request._request.body).hexdigest()
+
+
+def _lock(caller: str, key: str) -> bool:
+    """Return whether the transaction got the call to itself; on SQLite, with its one writer, it always has."""
+    if connection.vendor != "postgresql":
+        return True
+    number = int.from_bytes(_sha256(f"{caller}\n{key}".encode()).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _sha256(data: bytes) -> Any:
+    return hashlib.sha256(data)
+
+
+_insert_answer = KeptInsert(KeptAnswer, ignore_conflicts=True)
+
+
+@KeptStatement
+def _answers(caller: Any, key: Any) -> Any:
+    return KeptAnswer.objects.filter(caller=caller, key=key).order_by()

@@ -1,0 +1,116 @@
+"""What every viewset of the API shares: who may call, what they see, and safe retries."""
+
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPMethod
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpResponseBase
+from rest_framework import exceptions, mixins, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from crm_project.access.callers import MANAGING_ALL, READING, Caller, Right
+from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, key_of, replay, retryable
+from crm_project.access.permissions import caller_of
+from crm_project.api.errors import LengthRequired
+
+
+class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):
+    """A list and single rows, by a numeric id.
+
+    A subclass says in `rights` what each of its actions asks of an API key, and in `within` which rows belong to
+    some sources.
+    """
+
+    rights: Mapping[str, Right] = {"list": READING, "retrieve": READING}
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def within(self, source_ids: Collection[int]) -> Q:
+        """Return the filter of the rows that whoever is limited to the sources may see."""
+        raise NotImplementedError
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls; they were admitted."""
+        caller = caller_of(self.request)
+        if caller is None:
+            raise exceptions.NotAuthenticated
+        return caller
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that the caller may see."""
+        source_ids = self.caller.source_ids
+        rows = super().get_queryset()
+        return rows if source_ids is None else rows.filter(self.within(source_ids))
+
+    def validated(self, request: Request, **kwargs: Any) -> dict[str, Any]:
+        """Return the fields of the body. Raises ValidationError."""
+        serializer = self.get_serializer(data=request.data, **kwargs)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def answer[T](self, service: Callable[[], T], show: Callable[[T], Response]) -> Response:
+        """Call the service and show what it returns; with an Idempotency-Key its transaction keeps the answer.
+
+        Raises AnsweredBefore when there is one already.
+        """
+        with retryable(call_of(self.request, self.caller), show):
+            return show(service())
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who calls, and that the call can be read.
+
+        Raises LengthRequired, for a body in chunks would look empty, and BadIdempotencyKey.
+        """
+        super().initial(request, *args, **kwargs)
+        key_of(request)
+        if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
+            raise LengthRequired
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        """Return the answer to a call that failed, or that was answered before."""
+        if isinstance(exc, AnsweredBefore):
+            return replay(exc.answer)
+        response = super().handle_exception(exc)
+        return self._kept(response) if self.request.method == HTTPMethod.POST and is_final(response) else response
+
+    def _kept(self, response: Response) -> HttpResponseBase:
+        try:
+            if call := call_of(self.request, self.caller):
+                call.keep(response)
+        except AnsweredBefore as before:
+            return replay(before.answer)
+        except exceptions.APIException as refusal:
+            return super().handle_exception(refusal)
+        return response
+
+
+class SettingsViewSet(ReadViewSet):
+    """Rows that are also created and changed, by the services that a subclass names."""
+
+    rights = {**ReadViewSet.rights, "create": MANAGING_ALL, "partial_update": MANAGING_ALL}
+    http_method_names = ["get", "post", "put", "patch", "head", "options"]
+
+    def create_row(self, **fields: Any) -> Any:
+        """Store and return a new row."""
+        raise NotImplementedError
+
+    def change_row(self, row_id: int, **changes: Any) -> Any:
+        """Set the fields given and return the row."""
+        raise NotImplementedError
+
+    def create(self, request: Request) -> Response:
+        """Store a new row."""
+        fields = self.validated(request)
+        return self.answer(lambda: self.create_row(**fields), self._show_created)
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Set the fields given, leave the others."""
+        row = self.get_object()
+        changed = self.change_row(row.pk, **self.validated(request, instance=row, partial=True))
+        return Response(self.get_serializer(changed).data)
+
+    def _show_created(self, row: Any) -> Response:
+        return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
