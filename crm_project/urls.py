@@ -4,18 +4,20 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from crm_project.languages import in_offered_language
 from crm_project.router import router
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", in_offered_language(set_language), name="set_language"),
     path("api/", include(router.urls)),
     re_path(
         r"^api/schema/?$",
-        SpectacularAPIView.as_view(api_version=settings.SPECTACULAR_SETTINGS["VERSION"]),
+        in_offered_language(SpectacularAPIView.as_view(api_version=settings.SPECTACULAR_SETTINGS["VERSION"])),
         name="schema",
     ),
     re_path(

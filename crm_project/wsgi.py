@@ -1,7 +1,9 @@
 """The WSGI application that the server runs."""
 
+import gc
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,8 +12,11 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm_project.settings")
 
 CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
+LARGE_BYTES = 256 * 1024
 
 django_application = get_wsgi_application()
+gc.freeze()  # What lives as long as the process needs no looking through.
+_left_behind = threading.Event()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -20,4 +25,24 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     Django decodes the query by that charset before any view or handler could answer for a bad one, such as rot13.
     """
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
-    return django_application(environ, start_response)
+    _clear_up()
+    response: Any = django_application(environ, start_response)
+    if is_large(environ.get("CONTENT_LENGTH")) or is_large(response.headers.get("Content-Length")):
+        _left_behind.set()
+    return response
+
+
+def is_large(length: str | None) -> bool:
+    """Return whether a Content-Length is that of something that should not stay in memory for long."""
+    return length is not None and length.isdecimal() and int(length) > LARGE_BYTES
+
+
+def _clear_up() -> None:
+    """Free what a large request left behind.
+
+    A request, its view and its answer refer to each other in circles, and Python looks for circles by the number of
+    objects, not by their size: a hundred answers of 50 MB are few objects and would stay.
+    """
+    if _left_behind.is_set():
+        _left_behind.clear()
+        gc.collect()

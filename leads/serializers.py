@@ -12,6 +12,8 @@ from leads.models import Contact, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
 DATA_BYTES = 16 * 1024
+LONGEST_TEXT = 65_536
+MOST_WEIGHTS_AT_ONCE = 2_000
 
 
 class SourceSerializer(StrictModelSerializer):
@@ -39,7 +41,7 @@ class IntakeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
     phone = serializers.CharField(max_length=100, required=False, allow_blank=True, trim_whitespace=False)
     email = serializers.CharField(max_length=254, required=False, allow_blank=True, trim_whitespace=False)
-    text = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
+    text = serializers.CharField(max_length=LONGEST_TEXT, required=False, allow_blank=True, trim_whitespace=False)
     data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)  # type: ignore[assignment]
     event_id = serializers.CharField(
         max_length=255,
@@ -105,7 +107,7 @@ class WeightSerializer(StrictSerializer):
 class WeightsSerializer(StrictSerializer):
     """The weights of a source."""
 
-    operator_weights = WeightSerializer(many=True)
+    operator_weights = WeightSerializer(many=True, max_length=MOST_WEIGHTS_AT_ONCE)  # type: ignore[call-arg]
 
     def validate_operator_weights(self, rows: list[dict[str, int]]) -> dict[int, int]:
         """Return the weights by operator id. Raises ValidationError when an operator is named twice."""

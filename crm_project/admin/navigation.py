@@ -16,7 +16,10 @@ GROUPS = (
         _("Distribution"),
         (("operators.Operator", "support_agent"), ("leads.Source", "hub"), ("operators.Weight", "balance")),
     ),
-    (_("Access"), (("auth.User", "person"), ("auth.Group", "group"))),
+    (
+        _("Access"),
+        (("auth.User", "person"), ("auth.Group", "group"), ("access.ApiClient", "smart_toy"), ("access.ApiKey", "key")),
+    ),
 )
 
 

@@ -13,6 +13,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 WITH_PARENT = Path(__file__).with_name("with_parent.py")
 APPLICATION = "crm_project.wsgi:application"
 SECONDS_TO_STOP = 15
+LONGEST_HEAD_BYTES = 16 * 1024  # of a request: its first line and headers
 
 
 def server_command(host: str, port: int, workers: int, application: str = APPLICATION) -> list[str]:
@@ -21,6 +22,7 @@ def server_command(host: str, port: int, workers: int, application: str = APPLIC
         *(sys.executable, "-m", "granian", application),
         *("--interface", "wsgi", "--no-ws"),
         *("--host", host, "--port", str(port)),
+        *("--http1-buffer-size", str(LONGEST_HEAD_BYTES)),
         *("--workers", str(workers), "--blocking-threads", "4", "--backpressure", "64"),
         *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
         *("--log-level", "warning"),

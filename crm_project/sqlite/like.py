@@ -13,7 +13,7 @@ def like(pattern: str | None, value: object, escape: str | None = None) -> bool 
     return _compiled(pattern, escape).fullmatch(str(value).casefold()) is not None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _compiled(pattern: str, escape: str | None) -> re.Pattern[str]:
     parts: list[str] = []
     characters = iter(pattern)

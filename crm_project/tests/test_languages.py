@@ -122,3 +122,17 @@ def test_the_default_language_speaks_to_those_who_name_none(client: Client, sett
 def test_the_models_are_named_in_russian() -> None:
     with override("ru"):
         assert (Contact._meta.verbose_name, Contact._meta.verbose_name_plural) == ("обращение", "обращения")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("language", ["ru-x1", "de", "ru_RU"])
+def test_a_language_that_is_not_offered_is_refused(admin_client: Client, language: str) -> None:
+    assert admin_client.post("/i18n/setlang/", {"language": language}).status_code == 400
+    assert admin_client.get("/api/schema", {"lang": language}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_a_language_that_is_offered_is_kept(client: Client) -> None:
+    client.post("/i18n/setlang/", {"language": "ru", "next": "/admin/login/"})
+
+    assert client.cookies["django_language"].value == "ru"

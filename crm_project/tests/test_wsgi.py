@@ -1,20 +1,25 @@
+import gc
 from io import BytesIO
 from typing import Any
 
 import pytest
+from model_bakery import baker
 from pytest_django import Settings
+from rest_framework.response import Response
 
-from crm_project.wsgi import application
+from crm_project.wsgi import LARGE_BYTES, application
 
 pytestmark = pytest.mark.django_db(transaction=True)  # Django closes old connections when a request starts
 
 
-def status(content_type: str, query: str = "", method: str = "GET", body: bytes = b"") -> str:
+def status(
+    content_type: str, query: str = "", method: str = "GET", body: bytes = b"", path: str = "/api/operators"
+) -> str:
     """Return the status line that the server would send."""
     lines: list[str] = []
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
-        "PATH_INFO": "/api/operators",
+        "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
@@ -26,6 +31,7 @@ def status(content_type: str, query: str = "", method: str = "GET", body: bytes 
     }
     response = application(environ, lambda status, _headers: lines.append(status))
     b"".join(response)
+    response.close()  # type: ignore[attr-defined]
     return lines[0]
 
 
@@ -43,3 +49,19 @@ def test_a_body_is_utf_8_whatever_it_claims() -> None:
     body = '{"name": "Анна"}'.encode()
 
     assert status("application/json; charset=cp1251", method="POST", body=body) == "201 Created"
+
+
+def test_what_a_large_answer_leaves_behind_is_gone_before_the_next_request() -> None:
+    baker.make("leads.Contact", text="x" * 2 * LARGE_BYTES)
+    gc.disable()
+    try:
+        status("", path="/api/contacts")
+        assert left_behind(Response)
+        status("", path="/api/sources")
+        assert not [answer for answer in left_behind(Response) if len(answer.content) > LARGE_BYTES]
+    finally:
+        gc.enable()
+
+
+def left_behind(kind: type) -> list[Any]:
+    return [thing for thing in gc.get_objects() if type(thing) is kind]

@@ -1,0 +1,26 @@
+"""Choosing a language by request: those that are offered, and no others."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from crm_project.error_pages import bad_request
+
+
+def in_offered_language(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer 400 when the request names a language that is not offered.
+
+    Django takes `ru-x1` for a kind of `ru`, and keeps a catalog and a table of addresses for each that was ever named.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        named = {request.GET.get("lang"), request.POST.get("language")} - {None, ""}
+        if named <= dict(settings.LANGUAGES).keys():
+            return view(request, *args, **kwargs)
+        return bad_request(request, ValueError(named))
+
+    return answer
