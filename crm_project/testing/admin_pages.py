@@ -6,7 +6,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-Fields = dict[str, str]
+Fields = dict[str, str | list[str]]
 Page = Any  # a response with what Django's test client adds to it
 
 
@@ -29,9 +29,9 @@ class FormReader(HTMLParser):
             self._take_input(values)
         elif self.inside and tag in {"select", "textarea"}:
             self.name = values.get("name", "")
-            self.fields[self.name] = ""
+            self.fields[self.name] = [] if "multiple" in values else ""
         elif self.inside and tag == "option" and "selected" in values:
-            self.fields[self.name] = values.get("value", "")
+            self._choose(values.get("value", ""))
 
     def handle_data(self, data: str) -> None:
         """Take in the text of a textarea."""
@@ -42,6 +42,10 @@ class FormReader(HTMLParser):
         """Leave the form."""
         if tag == "form":
             self.inside = False
+
+    def _choose(self, value: str) -> None:
+        chosen = self.fields[self.name]
+        self.fields[self.name] = [*chosen, value] if isinstance(chosen, list) else value
 
     def _take_input(self, values: dict[str, str]) -> None:
         kind = values.get("type", "text")
