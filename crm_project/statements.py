@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Model, QuerySet
-from django.db.models.constants import OnConflict
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
@@ -112,7 +111,7 @@ class KeptInsert[M: Model]:
 
     def __init__(self, model: type[M], *, ignore_conflicts: bool = False) -> None:
         self._model = model
-        self._on_conflict = OnConflict.IGNORE if ignore_conflicts else None
+        self._ignore_conflicts = ignore_conflicts
         self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
         self._texts: dict[str, str] = {}
 
@@ -131,11 +130,15 @@ class KeptInsert[M: Model]:
         return True
 
     def _write(self, row: M) -> str:
-        query = InsertQuery(self._model, on_conflict=self._on_conflict)
+        query = InsertQuery(self._model)
         query.insert_values(self._fields, [row])
         compiler: Any = query.get_compiler(connection=connection)
         compiler.returning_fields = [self._model._meta.pk]
         [(sql, _values)] = compiler.as_sql()
+        if self._ignore_conflicts:
+            # Django would write INSERT OR IGNORE for SQLite, which ignores what breaks a check, too.
+            insert, returning, columns = sql.rpartition(" RETURNING ")
+            sql = f"{insert} ON CONFLICT DO NOTHING{returning}{columns}"
         self._texts[connection.vendor] = sql
         return str(sql)
 

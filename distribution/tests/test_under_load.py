@@ -4,9 +4,11 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from itertools import cycle, islice
 from math import sqrt
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -197,3 +199,62 @@ def test_a_body_of_ten_megabytes_is_refused_and_the_connection_ends_cleanly(serv
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (413, "body_too_large")
     assert house.statuses() == {}
+
+
+class Retrying:
+    """A client that repeats each call with its Idempotency-Key until the call is answered for good."""
+
+    def __init__(self, server: Server) -> None:
+        self.session = httpx.Client(base_url=server.base_url, timeout=30)
+
+    def post(self, path: str, body: dict[str, Any], key: str) -> httpx.Response:
+        """Send a call, again after a connection that broke, a server that is away and a call that still runs."""
+        while True:
+            with suppress(httpx.TransportError):
+                answer = self.session.post(path, json=body, headers={"Idempotency-Key": key})
+                if answer.status_code not in {409, 503}:
+                    return answer
+            time.sleep(0.02)
+
+
+def test_64_calls_with_one_idempotency_key_make_one_contact_and_get_one_answer(server: StartServer) -> None:
+    house = House(server(), weights=[1, 1], limit=100)
+    body = {"external_id": "lead", "source_code": "bot"}
+
+    answers = run_concurrently(lambda: Retrying(house.server).post("/api/contacts", body, "one-key"), times=64)
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert house.statuses() == {"active": 1}
+    assert sum(house.loads()) == 1
+
+
+def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(server: StartServer) -> None:
+    house = House(server(), weights=[1, 3], limit=10_000)
+    calls = 2_000
+    numbers = iter(range(calls))
+    taking, killed = Lock(), 0
+
+    def send_until_all_are_sent() -> Counter[int]:
+        client, statuses = Retrying(house.server), Counter[int]()
+        while True:
+            with taking:
+                number = next(numbers, None)
+            if number is None:
+                return statuses
+            body = {"external_id": f"lead_{number % 300}", "source_code": "bot"}
+            statuses[client.post("/api/contacts", body, f"key-{number}").status_code] += 1
+
+    with ThreadPoolExecutor(8) as threads:
+        clients = [threads.submit(send_until_all_are_sent) for _ in range(8)]
+        for share in (0.25, 0.5, 0.75):
+            wait_until(lambda share=share: sum(house.statuses().values()) >= share * calls, seconds=120)
+            house.server.kill()
+            house.server.start()
+            killed += 1
+        statuses = sum((client.result(120) for client in clients), Counter[int]())
+
+    assert (statuses, killed) == ({201: calls}, 3)
+    assert house.statuses() == {"active": calls}
+    assert sum(house.loads()) == calls
+    assert house.server.manage("check_load").returncode == 0

@@ -1,0 +1,101 @@
+"""Statements that are written once do what the ORM would."""
+
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+from django.db.models import F, QuerySet, Value
+from django.test.utils import CaptureQueriesContext
+from model_bakery import baker
+
+from crm_project.statements import Change, KeptInsert, KeptStatement, KeptUpdate
+from leads.models import Contact, Lead, Source
+
+pytestmark = pytest.mark.django_db
+
+
+@KeptStatement
+def sources_with_name(name: Any) -> QuerySet[Any]:
+    return Source.objects.filter(name=name).annotate(shout=Value("!"))
+
+
+@KeptStatement
+def times_of_sources(name: Any) -> QuerySet[Any, Any]:
+    return Source.objects.filter(name=name).values_list("created_at", "is_active")
+
+
+@KeptUpdate
+def rename(name: Any) -> Change:
+    return Source.objects.filter(name=name), {"code": F("name")}
+
+
+insert_contact = KeptInsert(Contact)
+insert_lead = KeptInsert(Lead, ignore_conflicts=True)
+
+
+def test_rows_are_what_the_orm_reads_with_their_annotations() -> None:
+    stored = baker.make(Source, name="Telegram")
+
+    [source] = sources_with_name("Telegram")
+
+    assert source == stored
+    assert {name: value for name, value in vars(source).items() if name not in {"_state", "shout"}} == {
+        name: value for name, value in vars(Source.objects.get()).items() if name != "_state"
+    }
+    assert (source.shout, source._state.adding, source._state.db) == ("!", False, "default")
+
+
+def test_tuples_are_converted_as_the_orm_does() -> None:
+    baker.make(Source, name="Telegram", is_active=True)
+
+    assert times_of_sources("Telegram") == list(Source.objects.values_list("created_at", "is_active"))
+
+
+def test_the_text_is_written_once_and_runs_with_each_value() -> None:
+    baker.make(Source, name="first")
+    baker.make(Source, name="second")
+    sources_with_name("first")
+
+    with CaptureQueriesContext(connection) as queries:
+        names = [[source.name for source in sources_with_name(name)] for name in ("first", "second", "third")]
+
+    assert names == [["first"], ["second"], []]
+    assert len(queries) == 3
+
+
+def test_an_update_changes_the_rows_it_names() -> None:
+    first, second = baker.make(Source, name="first"), baker.make(Source, name="second")
+
+    rename("first")
+
+    assert Source.objects.get(pk=first.pk).code == "first"
+    assert Source.objects.get(pk=second.pk).code == second.code
+
+
+def test_a_row_is_stored_as_save_would() -> None:
+    saved, inserted = (
+        baker.prepare(Contact, lead=baker.make(Lead), source=baker.make(Source), data={"имя": ["Иван", None]})
+        for _ in range(2)
+    )
+    saved.save()
+
+    assert insert_contact(inserted)
+
+    read = Contact.objects.get(pk=inserted.pk)
+    for field in Contact._meta.concrete_fields:
+        assert getattr(read, field.attname) == getattr(inserted, field.attname)
+    assert vars(inserted._state).items() >= {"adding": False, "db": "default"}.items()
+    assert read.data == saved.data
+
+
+def test_a_conflict_is_ignored_only_when_asked_to() -> None:
+    lead = Lead(external_id="lead")
+
+    assert insert_lead(lead)
+    assert not insert_lead(Lead(external_id="lead"))
+    assert Lead.objects.get().pk == lead.pk
+
+
+def test_what_the_database_refuses_is_raised() -> None:
+    with pytest.raises(IntegrityError):
+        insert_lead(Lead(external_id=""))
