@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "distribution",
 ]
 MIDDLEWARE = [
+    "crm_project.health.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
