@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "distribution",
 ]
 MIDDLEWARE = [
+    "crm_project.health.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -85,10 +86,20 @@ WHITENOISE_USE_FINDERS = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "crm_project.logs.DiscreetFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"django.request": {"level": "ERROR"}, "django.server": {"propagate": False}},
+    "loggers": {
+        "django": {"level": "INFO"},  # named here so that it loses Django's own handlers, which hide nothing
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "WARNING", "propagate": True},
+    },
 }
 
 # The API

@@ -1,6 +1,7 @@
 """The WSGI application that the server runs."""
 
 import gc
+import logging
 import os
 import re
 import threading
@@ -14,6 +15,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm_project.settings")
 CHARSET = re.compile(r";\s*charset=[^;]*", re.IGNORECASE)
 LARGE_BYTES = 256 * 1024
 
+logger = logging.getLogger(__name__)
+
 django_application = get_wsgi_application()
 gc.freeze()  # What lives as long as the process needs no looking through.
 _left_behind = threading.Event()
@@ -23,10 +26,16 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """Answer a request whose body is UTF-8, whatever charset it claims.
 
     Django decodes the query by that charset before any view or handler could answer for a bad one, such as rot13.
+    An error that Django lets pass is logged here: the server would print its whole text.
     """
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
     _clear_up()
-    response: Any = django_application(environ, start_response)
+    try:
+        response: Any = django_application(environ, start_response)
+    except Exception:
+        logger.exception("Django did not answer")
+        start_response("500 Internal Server Error", [("Content-Length", "0")])
+        return []
     if is_large(environ.get("CONTENT_LENGTH")) or is_large(response.headers.get("Content-Length")):
         _left_behind.set()
     return response

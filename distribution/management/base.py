@@ -7,6 +7,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 
 from crm_project.api.refusals import Refusal
+from crm_project.logs import said
 
 
 class DatabaseCommand(BaseCommand):
@@ -21,9 +22,4 @@ class DatabaseCommand(BaseCommand):
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal
         except Error as error:
-            raise CommandError(_("The database failed: %(error)s") % {"error": one_line(error)}) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return what the error says, without line breaks."""
-    return " ".join(str(error).split())
+            raise CommandError(_("The database failed: %(error)s") % {"error": said(error)}) from error

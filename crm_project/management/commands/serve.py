@@ -15,6 +15,7 @@ from django.db import NotSupportedError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
+from crm_project.logs import said
 from crm_project.setup.address import Address
 from crm_project.setup.administrator import LOGIN, create_first_administrator
 from crm_project.setup.children import Child, answers, server_command, sweep_command
@@ -57,7 +58,7 @@ class Command(BaseCommand):
                     % {"login": LOGIN, "password": password}
                 )
         except (OperationalError, NotSupportedError) as error:
-            raise CommandError(_("The database cannot be used: %(error)s") % {"error": error}) from error
+            raise CommandError(_("The database cannot be used: %(error)s") % {"error": said(error)}) from error
 
     def _run(self, address: Address, keep_open: Sequence[int]) -> None:
         workers = 1 if connection.vendor == "sqlite" else 2

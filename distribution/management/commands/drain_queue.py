@@ -8,8 +8,9 @@ from django.core.management.base import CommandParser
 from django.db import Error, connections
 from django.utils.translation import gettext as _
 
+from crm_project.logs import said
 from distribution.management import arguments
-from distribution.management.base import DatabaseCommand, one_line
+from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import ending_at_once
 from distribution.queue import drain
 from leads.models import Contact, Source
@@ -43,7 +44,7 @@ class Command(DatabaseCommand):
             try:
                 self._drain(only_if_given=True)
             except Error as error:
-                logger.warning("The queue was not drained; the next try is in %g s: %s", pause, one_line(error))
+                logger.warning("The queue was not drained; the next try is in %g s: %s", pause, said(error))
                 connections.close_all()
             ended.wait(pause)
 
