@@ -28,6 +28,7 @@ REQUEST = (
     "Host: 127.0.0.1:{port}\r\n"
     "Content-Type: application/json\r\n"
     "Content-Length: {length}\r\n"
+    "{headers}"
     "\r\n"
     "{body}"
 )
@@ -39,13 +40,18 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to send: contacts of `external_ids`, until the seconds are over or there were so many."""
+    """What to send: contacts of `external_ids`, until the seconds are over or there were so many.
+
+    The calls carry `api_key` if there is one, and each an Idempotency-Key of its own if that is asked for.
+    """
 
     port: int
     clients: int
     seconds: float
     at_most: int
     known_leads: int
+    api_key: str = ""
+    with_idempotency_keys: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,13 @@ def requests(job: Job) -> Iterator[bytes]:
     """Yield the requests of a job, each as it goes over the wire."""
     for external_id in islice(external_ids(job.known_leads), job.at_most):
         body = json.dumps({"external_id": external_id, "source_code": SOURCE_CODE})
-        yield REQUEST.format(port=job.port, length=len(body), body=body).encode()
+        yield REQUEST.format(port=job.port, length=len(body), headers=headers(job), body=body).encode()
+
+
+def headers(job: Job) -> str:
+    """Return the lines of a request's head that differ from job to job."""
+    authorization = f"Authorization: Bearer {job.api_key}\r\n" if job.api_key else ""
+    return authorization + (f"Idempotency-Key: {secrets.token_hex(16)}\r\n" if job.with_idempotency_keys else "")
 
 
 class Client:

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import quantiles
 
@@ -96,11 +97,8 @@ def measure_database(name: str, databases: Databases, processes: int, plan: Plan
     """Measure a house with room for all under each number of clients, and a full one under the last of them."""
     for house, clients in ((ROOMY, plan.clients), (FULL, plan.clients[-1:])):
         logger.info("%s, %s", name, house.name)
-        server = MeasuredServer(
-            database_url=databases.migrated(), application=APPLICATION, workers=processes, drain=False, environment={}
-        )
-        try:
-            server.start()
+        server = new_server(databases, processes)
+        with started(server):
             measurements = list(measure_house(server, house, replace(plan, clients=clients)))
             yield Result(
                 database=name,
@@ -109,24 +107,44 @@ def measure_database(name: str, databases: Databases, processes: int, plan: Plan
                 measurements=measurements,
                 ceiling=measure_ceiling(server, house, plan),
             )
-        finally:
-            server.kill()
+
+
+@contextmanager
+def started(server: MeasuredServer) -> Iterator[None]:
+    """Keep the server running."""
+    try:
+        server.start()
+        yield
+    finally:
+        server.kill()
 
 
 def measure_house(server: MeasuredServer, house: House, plan: Plan) -> Iterator[Measurement]:
     """Build the house on an empty server, warm it up and measure it."""
     build(server.port, house)
-    warm_up = Job(
+    first = warm_up(server, plan)
+    measure(server, house, first)
+    for clients in plan.clients:
+        logger.info("  %d clients", clients)
+        yield measure(server, house, replace(first, clients=clients, seconds=plan.seconds, at_most=plan.at_most))
+
+
+def new_server(databases: Databases, processes: int) -> MeasuredServer:
+    """Return a server, not started yet, on a database of its own."""
+    return MeasuredServer(
+        database_url=databases.migrated(), application=APPLICATION, workers=processes, drain=False, environment={}
+    )
+
+
+def warm_up(server: MeasuredServer, plan: Plan) -> Job:
+    """Return the job after which the known leads are known."""
+    return Job(
         port=server.port,
         clients=CLIENTS_OF_WARM_UP,
         seconds=float("inf"),
         at_most=2 * plan.known_leads,
         known_leads=plan.known_leads,
     )
-    measure(server, house, warm_up)
-    for clients in plan.clients:
-        logger.info("  %d clients", clients)
-        yield measure(server, house, replace(warm_up, clients=clients, seconds=plan.seconds, at_most=plan.at_most))
 
 
 def measure(server: MeasuredServer, house: House, job: Job) -> Measurement:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Measurement, Result
+from benchmarks.price import Price
 
 WIDTH = 200
 COLUMNS = (
@@ -17,10 +18,11 @@ COLUMNS = (
 )
 
 
-def print_report(results: Iterable[Result]) -> None:
-    """Print the table on the standard output."""
+def print_report(results: Iterable[Result], prices: Iterable[Price]) -> None:
+    """Print the tables on the standard output."""
     console = Console(width=WIDTH, highlight=False)
     console.print(table(results))
+    console.print(price_table(prices))
     console.print(f"{os.cpu_count()} processors, Python {platform.python_version()}")
 
 
@@ -32,6 +34,14 @@ def table(results: Iterable[Result]) -> Table:
     for result in results:
         for measurement in result.measurements:
             made.add_row(*cells(result, measurement))
+    return made
+
+
+def price_table(prices: Iterable[Price]) -> Table:
+    """Return a table with a row for each kind of call."""
+    made = Table("database", "each call carries", "contacts/s", "of the rate with nothing", box=MARKDOWN)
+    for price in prices:
+        made.add_row(price.database, price.carried, f"{price.rate:,.0f}", f"{price.of_nothing:.2f}")
     return made
 
 

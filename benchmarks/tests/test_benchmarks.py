@@ -6,8 +6,19 @@ from unittest.mock import patch
 
 import pytest
 
+from benchmarks import price
 from benchmarks.load import Job, LoadError, external_ids, run_beside
-from benchmarks.measure import MeasuredServer, Measurement, Plan, Result, WrongResultError, check, measure_database
+from benchmarks.measure import (
+    MeasuredServer,
+    Measurement,
+    Plan,
+    Result,
+    WrongResultError,
+    check,
+    measure_database,
+    new_server,
+)
+from benchmarks.price import KEY, KEY_AND_RETRIES, NOTHING, measure_prices
 from benchmarks.report import COLUMNS, cells
 from crm_project.setup.children import APPLICATION
 from crm_project.testing.databases import Databases
@@ -84,3 +95,15 @@ def test_a_row_of_the_table_sets_the_rate_beside_the_ceiling() -> None:
 
     assert row == ["SQLite", "1", "roomy", "32", "400", "75.2", "110.0", "2.50", "5,000", "8.0%", "90", "91"]
     assert len(row) == len(COLUMNS)
+
+
+def test_the_price_of_keys_is_a_part_of_the_rate_without(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(price, "TURNS", 1)
+    server = new_server(databases, processes=1)
+
+    nothing, key, both = measure_prices("a database", server, TINY)
+
+    assert [found.carried for found in (nothing, key, both)] == [NOTHING, KEY, KEY_AND_RETRIES]
+    assert nothing.of_nothing == 1
+    assert key.of_nothing == key.rate / nothing.rate
+    assert server.rows("SELECT count(*) FROM access_keptanswer") == [(TINY.at_most,)]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import cycle, islice
 from math import sqrt
 from threading import Lock
@@ -229,6 +230,10 @@ def test_64_calls_with_one_idempotency_key_make_one_contact_and_get_one_answer(s
     assert sum(house.loads()) == 1
 
 
+def has_contacts(house: House, at_least: float) -> bool:
+    return sum(house.statuses().values()) >= at_least
+
+
 def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(server: StartServer) -> None:
     house = House(server(), weights=[1, 3], limit=10_000)
     calls = 2_000
@@ -248,7 +253,7 @@ def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(serve
     with ThreadPoolExecutor(8) as threads:
         clients = [threads.submit(send_until_all_are_sent) for _ in range(8)]
         for share in (0.25, 0.5, 0.75):
-            wait_until(lambda share=share: sum(house.statuses().values()) >= share * calls, seconds=120)
+            wait_until(partial(has_contacts, house, share * calls), seconds=120)
             house.server.kill()
             house.server.start()
             killed += 1
