@@ -60,7 +60,7 @@ class ApiClientAdmin(Admin):
     list_display = ("name", "may_register", "may_read", "may_manage", "all_sources")
     search_fields = ("name",)
     fields = ("name", "may_register", "may_read", "may_manage", "all_sources", "sources")
-    filter_horizontal = ("sources",)
+    autocomplete_fields = ("sources",)
     inlines = (ApiKeyInline,)
     actions = ("make_keys", "delete_selected")
     change_form_outer_before_template = "admin/row_actions.html"
