@@ -44,4 +44,4 @@ bench: ## Measure contacts a second through HTTP on both databases
 
 clean: ## Remove the virtual environment and the caches; databases stay
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	@find $(PACKAGES) benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(PACKAGES) benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

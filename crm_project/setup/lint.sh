@@ -11,7 +11,7 @@ check() {
 }
 
 sources() {
-    find crm_project leads operators distribution benchmarks manage.py -name "*.py" -not -path "*/migrations/*"
+    find crm_project leads operators distribution benchmarks examples manage.py -name "*.py" -not -path "*/migrations/*"
 }
 
 check ruff check --quiet .
