@@ -36,7 +36,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         logger.exception("Django did not answer")
         start_response("500 Internal Server Error", [("Content-Length", "0")])
         return []
-    if is_large(environ.get("CONTENT_LENGTH")) or is_large(response.headers.get("Content-Length")):
+    headers = getattr(response, "headers", {})  # a file is passed on without them
+    if is_large(environ.get("CONTENT_LENGTH")) or is_large(headers.get("Content-Length")):
         _left_behind.set()
     return response
 

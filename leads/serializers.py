@@ -33,21 +33,34 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
         fields = ["id", "external_id", "created_at"]
 
 
+class OptionalText(serializers.CharField):
+    """A text that is stored as it is sent, and may be left out, empty or null."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_blank=True, allow_null=True, trim_whitespace=False, **kwargs)
+
+
 class IntakeSerializer(StrictSerializer):
-    """What a bot sends when a lead writes."""
+    """What a bot sends when a lead writes; what is null counts as left out."""
 
     external_id = serializers.CharField(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
     source_code = serializers.CharField(max_length=100)
-    name = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
-    phone = serializers.CharField(max_length=100, required=False, allow_blank=True, trim_whitespace=False)
-    email = serializers.CharField(max_length=254, required=False, allow_blank=True, trim_whitespace=False)
-    text = serializers.CharField(max_length=LONGEST_TEXT, required=False, allow_blank=True, trim_whitespace=False)
-    data = JSONObjectField(highest_bytes=DATA_BYTES, required=False)  # type: ignore[assignment]
+    name = OptionalText(max_length=200)
+    phone = OptionalText(max_length=100)
+    email = OptionalText(max_length=254)
+    text = OptionalText(max_length=LONGEST_TEXT)
+    data = JSONObjectField(highest_bytes=DATA_BYTES, required=False, allow_null=True)  # type: ignore[assignment]
     event_id = serializers.CharField(
         max_length=255,
         required=False,
+        allow_null=True,
         help_text=_("The source's own id of what it sends, a Telegram update's say: sent again, it makes no second."),
     )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the validated values of what was sent. Raises ValidationError."""
+        values: dict[str, Any] = super().to_internal_value(data)
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class ContactSerializer(serializers.ModelSerializer[Contact]):

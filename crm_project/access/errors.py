@@ -16,6 +16,13 @@ class UnknownKey(exceptions.AuthenticationFailed):
     default_detail = _("This API key is not known. Check that it is whole, or ask for a new one.")
 
 
+class WithoutBearer(exceptions.AuthenticationFailed):
+    """A key was sent in another way than ours."""
+
+    default_code = "without_bearer"
+    default_detail = _("Send the API key with the word Bearer before it: “Authorization: Bearer crm_…”.")
+
+
 class RevokedKey(exceptions.AuthenticationFailed):
     """The key was revoked."""
 

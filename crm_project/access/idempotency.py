@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
-from http import HTTPMethod, HTTPStatus
+from http import HTTPMethod
 from typing import Any
 
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -125,9 +126,12 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def is_final(response: Response) -> bool:
-    """Return whether a refusal says what is wrong in the call itself: repeating it cannot change that."""
-    return response.status_code == HTTPStatus.BAD_REQUEST
+def is_final(error: Exception) -> bool:
+    """Return whether an error says what is wrong in the body: repeating the call cannot change that.
+
+    What a service refuses, such as a source that is not there, may be granted later.
+    """
+    return isinstance(error, ValidationError | ParseError)
 
 
 def replay(answer: KeptAnswer) -> HttpResponse:

@@ -74,7 +74,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         if isinstance(exc, AnsweredBefore):
             return replay(exc.answer)
         response = super().handle_exception(exc)
-        return self._kept(response) if self.request.method == HTTPMethod.POST and is_final(response) else response
+        return self._kept(response) if self.request.method == HTTPMethod.POST and is_final(exc) else response
 
     def _kept(self, response: Response) -> HttpResponseBase:
         try:

@@ -65,3 +65,7 @@ def test_what_a_large_answer_leaves_behind_is_gone_before_the_next_request() -> 
 
 def left_behind(kind: type) -> list[Any]:
     return [thing for thing in gc.get_objects() if type(thing) is kind]
+
+
+def test_a_static_file_is_passed_on() -> None:
+    assert status("", path="/static/admin/css/base.css") == "200 OK"

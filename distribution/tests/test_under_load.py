@@ -10,7 +10,7 @@ from functools import partial
 from itertools import cycle, islice
 from math import sqrt
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psycopg
@@ -208,6 +208,12 @@ class Retrying:
     def __init__(self, server: Server) -> None:
         self.session = httpx.Client(base_url=server.base_url, timeout=30)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.session.close()
+
     def post(self, path: str, body: dict[str, Any], key: str) -> httpx.Response:
         """Send a call, again after a connection that broke, a server that is away and a call that still runs."""
         while True:
@@ -222,7 +228,11 @@ def test_64_calls_with_one_idempotency_key_make_one_contact_and_get_one_answer(s
     house = House(server(), weights=[1, 1], limit=100)
     body = {"external_id": "lead", "source_code": "bot"}
 
-    answers = run_concurrently(lambda: Retrying(house.server).post("/api/contacts", body, "one-key"), times=64)
+    def send() -> httpx.Response:
+        with Retrying(house.server) as client:
+            return client.post("/api/contacts", body, "one-key")
+
+    answers = run_concurrently(send, times=64)
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
@@ -240,15 +250,17 @@ def test_a_server_that_is_killed_again_and_again_loses_and_doubles_nothing(serve
     numbers = iter(range(calls))
     taking, killed = Lock(), 0
 
+    def next_number() -> int | None:
+        with taking:
+            return next(numbers, None)
+
     def send_until_all_are_sent() -> Counter[int]:
-        client, statuses = Retrying(house.server), Counter[int]()
-        while True:
-            with taking:
-                number = next(numbers, None)
-            if number is None:
-                return statuses
-            body = {"external_id": f"lead_{number % 300}", "source_code": "bot"}
-            statuses[client.post("/api/contacts", body, f"key-{number}").status_code] += 1
+        statuses = Counter[int]()
+        with Retrying(house.server) as client:
+            while (number := next_number()) is not None:
+                body = {"external_id": f"lead_{number % 300}", "source_code": "bot"}
+                statuses[client.post("/api/contacts", body, f"key-{number}").status_code] += 1
+        return statuses
 
     with ThreadPoolExecutor(8) as threads:
         clients = [threads.submit(send_until_all_are_sent) for _ in range(8)]

@@ -82,7 +82,7 @@ def test_a_number_is_an_id_too(api: APIClient, number: int) -> None:
 
 @pytest.mark.parametrize(
     ("event_id", "code"),
-    [("", "blank"), ("x" * 256, "max_length"), (None, "null"), ([], "invalid"), ("\0", "null_characters_not_allowed")],
+    [("", "blank"), ("x" * 256, "max_length"), ([], "invalid"), ("\0", "null_characters_not_allowed")],
 )
 def test_what_is_no_id_is_400(api: APIClient, event_id: Any, code: str) -> None:
     response = send(api, make_source(), event_id)
@@ -100,3 +100,16 @@ def test_the_same_event_32_times_at_once_makes_one_contact(api: APIClient, reuse
     assert sorted(answer.status_code for answer in answers) == [200] * 31 + [201]
     assert len({answer.json()["id"] for answer in answers}) == Contact.objects.count() == 1
     assert_rules_hold()
+
+
+def test_null_counts_as_left_out(api: APIClient) -> None:
+    source = make_source()
+    nothing = dict.fromkeys(["name", "phone", "email", "text", "data"])
+
+    first, second = (send(api, source, None, **nothing) for _ in range(2))
+
+    assert first.json()["id"] != second.json()["id"]
+    assert {name: first.json()[name] for name in nothing} == {
+        **dict.fromkeys(["name", "phone", "email", "text"], ""),
+        "data": {},
+    }

@@ -135,7 +135,9 @@ class TestCallers:
 
 class TestWhatIsKept:
     @pytest.mark.parametrize(
-        "body", [{"external_id": "lead"}, {**BODY, "source_code": "none"}, "text"], ids=["field", "source", "no object"]
+        "body",
+        [{"external_id": "lead"}, {**BODY, "text": 1.5, "none": 1}, "text"],
+        ids=["field", "fields", "no object"],
     )
     def test_a_refusal_of_the_body(self, api: APIClient, body: Any) -> None:
         first, second = call(api, body=body), call(api, body=body)
@@ -154,6 +156,12 @@ class TestWhatIsKept:
         Source.objects.update(is_active=False)
         assert call(api).status_code == 409
         Source.objects.update(is_active=True)
+
+        assert call(api).status_code == 201
+
+    def test_not_a_source_that_may_be_made_yet(self, api: APIClient) -> None:
+        assert errors(call(api)) == [("source_not_found", "source_code")]
+        make_source(code="code")
 
         assert call(api).status_code == 201
 

@@ -130,6 +130,18 @@ class TestRecognising:
         assert with_key("crm_wrong").get("/api/leads", headers=here).status_code == 401
         assert key_for("register").get("/api/leads", headers=here).status_code == 403
 
+    @pytest.mark.parametrize("header", ["{key}", "Token {key}", "Key={key}", "Basic {key}"])
+    def test_a_key_without_the_word_bearer_is_refused_where_the_api_is_open_too(
+        self, settings: Settings, header: str
+    ) -> None:
+        settings.OPEN_API = True
+        settings.ALLOWED_HOSTS = ["localhost"]
+        headers = {"Host": "localhost", "Authorization": header.format(key=make_key(make_client()))}
+
+        response = APIClient(headers=headers).get("/api/contacts")
+
+        assert (response.status_code, errors(response)) == (401, [("without_bearer", None)])
+
     def test_a_key_does_not_open_the_admin(self) -> None:
         assert key_for().get("/admin/").status_code == 302
 
