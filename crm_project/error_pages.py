@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from crm_project.api.errors import RETRY_AFTER_SECONDS, TryAgainLater
+from crm_project.api.errors import RETRY_AFTER_SECONDS, BadRequest, TryAgainLater
 
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/"
@@ -21,7 +21,7 @@ UNREADABLE = (DataError, FieldError, LookupError, OverflowError, TypeError, Valu
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that cannot be read, such as one with an unknown Host."""
-    return _answer(request, HTTPStatus.BAD_REQUEST, "bad_request", _("The request cannot be read."))
+    return _answer(request, HTTPStatus.BAD_REQUEST, BadRequest.default_code, BadRequest.default_detail)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,12 +1,11 @@
 """The addresses of the whole site."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from crm_project.documents import DocsView, SchemaView
 from crm_project.languages import in_offered_language
 from crm_project.router import router
 
@@ -15,14 +14,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/setlang/", in_offered_language(set_language), name="set_language"),
     path("api/", include(router.urls)),
-    re_path(
-        r"^api/schema/?$",
-        in_offered_language(SpectacularAPIView.as_view(api_version=settings.SPECTACULAR_SETTINGS["VERSION"])),
-        name="schema",
-    ),
-    re_path(
-        r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"
-    ),
+    re_path(r"^api/schema/?$", in_offered_language(SchemaView.as_view()), name="schema"),
+    re_path(r"^docs/?$", in_offered_language(DocsView.as_view()), name="docs"),
 ]
 
 handler400 = "crm_project.error_pages.bad_request"

@@ -1,5 +1,6 @@
 """What the lists of sources, leads and contacts can be narrowed by."""
 
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
 from crm_project.api.filters import IdFilter, YesNoFilter
@@ -9,32 +10,35 @@ from leads.models import Contact, ContactStatus, Lead, Source
 class SourceFilter(filters.FilterSet):
     """Filters of sources."""
 
-    is_active = YesNoFilter("is_active")
+    code = filters.CharFilter("code", help_text=_("The word by which a bot names this source."))
+    is_active = YesNoFilter("is_active", help_text=_("Whether it takes new contacts."))
 
     class Meta:
         model = Source
-        fields = ["code"]
+        fields: list[str] = []
 
 
 class LeadFilter(filters.FilterSet):
     """Filters of leads."""
 
+    external_id = filters.CharFilter("external_id", help_text=_("A phone, an e-mail, or the id in the bot."))
+
     class Meta:
         model = Lead
-        fields = ["external_id"]
+        fields: list[str] = []
 
 
 class ContactFilter(filters.FilterSet):
     """Filters of contacts."""
 
     status = filters.ChoiceFilter(choices=ContactStatus.choices)
-    source = IdFilter("source_id")
-    source_code = filters.CharFilter("source__code")
-    operator = IdFilter("operator_id")
-    lead = IdFilter("lead_id")
-    external_id = filters.CharFilter("external_id")
-    created_after = filters.IsoDateTimeFilter("created_at", "gte")
-    created_before = filters.IsoDateTimeFilter("created_at", "lt")
+    source = IdFilter("source_id", help_text=_("The id of a source."))
+    source_code = filters.CharFilter("source__code", help_text=_("The code of a source."))
+    operator = IdFilter("operator_id", help_text=_("The id of an operator."))
+    lead = IdFilter("lead_id", help_text=_("The id of a lead."))
+    external_id = filters.CharFilter("external_id", help_text=_("The lead's id as this source sent it."))
+    created_after = filters.IsoDateTimeFilter("created_at", "gte", help_text=_("From this moment on."))
+    created_before = filters.IsoDateTimeFilter("created_at", "lt", help_text=_("Before this moment."))
 
     class Meta:
         model = Contact

@@ -7,13 +7,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from crm_project.api.filters import HIGHEST_ID
-from crm_project.api.serializers import JSONObjectField, StrictModelSerializer, StrictSerializer
+from crm_project.api.serializers import JSONObjectField, StoredObjectField, StrictModelSerializer, StrictSerializer
 from leads.models import Contact, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
 DATA_BYTES = 16 * 1024
 LONGEST_TEXT = 65_536
 MOST_WEIGHTS_AT_ONCE = 2_000
+DUPLICATE_OPERATOR = "duplicate_operator"
 
 
 class SourceSerializer(StrictModelSerializer):
@@ -44,7 +45,7 @@ class IntakeSerializer(StrictSerializer):
     """What a bot sends when a lead writes; what is null counts as left out."""
 
     external_id = serializers.CharField(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
-    source_code = serializers.CharField(max_length=100)
+    source_code = serializers.CharField(max_length=100, help_text=_("The word by which a bot names this source."))
     name = OptionalText(max_length=200)
     phone = OptionalText(max_length=100)
     email = OptionalText(max_length=254)
@@ -71,6 +72,7 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
     operator_external_id = serializers.CharField(
         source="operator.external_id", read_only=True, default=None, allow_null=True
     )
+    data = StoredObjectField(read_only=True)  # type: ignore[assignment]
 
     class Meta:
         model = Contact
@@ -98,7 +100,7 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
 class RegisteredContactSerializer(ContactSerializer):
     """A contact as the call that registered it answers."""
 
-    created = serializers.BooleanField(read_only=True, help_text=_("False when an open contact was given back."))
+    created = serializers.BooleanField(read_only=True, help_text=_("False when an existing contact was given back."))
 
     class Meta(ContactSerializer.Meta):
         fields = [*ContactSerializer.Meta.fields, "created"]
@@ -107,14 +109,18 @@ class RegisteredContactSerializer(ContactSerializer):
 class ReassignSerializer(StrictSerializer):
     """Whom a contact goes to; without a name it is drawn."""
 
-    operator_id = serializers.IntegerField(required=False, min_value=1, max_value=HIGHEST_ID)
+    operator_id = serializers.IntegerField(
+        required=False, min_value=1, max_value=HIGHEST_ID, help_text=_("Left out, another is drawn.")
+    )
 
 
 class WeightSerializer(StrictSerializer):
     """The weight of one operator."""
 
     operator_id = serializers.IntegerField(min_value=1, max_value=HIGHEST_ID)
-    weight = serializers.IntegerField(min_value=0, max_value=HIGHEST_WEIGHT)
+    weight = serializers.IntegerField(
+        min_value=0, max_value=HIGHEST_WEIGHT, help_text=_("The part of the source this operator takes; 0 takes none.")
+    )
 
 
 class WeightsSerializer(StrictSerializer):
@@ -128,7 +134,7 @@ class WeightsSerializer(StrictSerializer):
         for row in rows:
             if row["operator_id"] in weights:
                 message = _("Operator %(id)d is named twice.") % {"id": row["operator_id"]}
-                raise ValidationError(ErrorDetail(message, "duplicate_operator"))
+                raise ValidationError(ErrorDetail(message, DUPLICATE_OPERATOR))
             weights[row["operator_id"]] = row["weight"]
         return weights
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import get_language
-from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -25,6 +24,7 @@ from crm_project.api.serializers import NoBody
 from distribution import handling, roster
 from distribution.intake import Intake, Registration, register_contact
 from distribution.selectors import shares
+from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
 from leads.serializers import (
@@ -32,7 +32,6 @@ from leads.serializers import (
     IntakeSerializer,
     LeadSerializer,
     ReassignSerializer,
-    RegisteredContactSerializer,
     SharesSerializer,
     SourceSerializer,
     WeightsSerializer,
@@ -60,6 +59,7 @@ class SourceViewSet(SettingsViewSet):
         "set_operators": MANAGING,
         "replace_operators": MANAGING,
     }
+    calls = SOURCE_CALLS
     queryset = Source.objects.all()
     serializer_class = SourceSerializer
     filterset_class = SourceFilter
@@ -76,19 +76,16 @@ class SourceViewSet(SettingsViewSet):
         """Change the source; one that becomes active gives its waiting contacts away."""
         return roster.change_source(row_id, **changes)
 
-    @extend_schema(responses=SharesSerializer, filters=False)
     @action(detail=True, serializer_class=WeightsSerializer, pagination_class=None, filterset_class=None)
     def operators(self, request: Request, pk: str) -> Response:
         """Return every weight of the source with its share now."""
         return self._shares(self.get_object())
 
-    @extend_schema(responses=SharesSerializer)
     @operators.mapping.post
     def set_operators(self, request: Request, pk: str) -> Response:
         """Set the weights listed and keep the others."""
         return self._set_weights(request, replace=False)
 
-    @extend_schema(responses=SharesSerializer)
     @operators.mapping.put
     def replace_operators(self, request: Request, pk: str) -> Response:
         """Make the weights listed the whole."""
@@ -109,6 +106,7 @@ class SourceViewSet(SettingsViewSet):
 class LeadViewSet(ReadViewSet):
     """Leads: list and read."""
 
+    calls = LEAD_CALLS
     queryset = Lead.objects.all()
     serializer_class = LeadSerializer
     filterset_class = LeadFilter
@@ -129,6 +127,7 @@ class ContactViewSet(ReadViewSet):
         "reopen": MANAGING,
         "reassign": MANAGING,
     }
+    calls = CONTACT_CALLS
     queryset = Contact.objects.select_related("source", "operator")
     serializer_class = ContactSerializer
     filterset_class = ContactFilter
@@ -137,33 +136,23 @@ class ContactViewSet(ReadViewSet):
         """Return the filter of the contacts that came from the sources."""
         return Q(source__in=source_ids)
 
-    @extend_schema(
-        request=IntakeSerializer,
-        responses={
-            status.HTTP_201_CREATED: RegisteredContactSerializer,
-            status.HTTP_200_OK: RegisteredContactSerializer,
-        },
-    )
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
         intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
         return self.answer(lambda: register_contact(intake, among=self.caller.source_ids), self._show_registered)
 
-    @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def close(self, request: Request, pk: str) -> Response:
         """Close the contact; a closed one stays as it is."""
         self.validated(request)
         return self._handle(handling.close_contact)
 
-    @extend_schema(request=None, responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def reopen(self, request: Request, pk: str) -> Response:
         """Reopen the contact: back to its operator, else into the queue with its first age."""
         self.validated(request)
         return self._handle(handling.reopen_contact)
 
-    @extend_schema(responses=ContactSerializer)
     @action(detail=True, methods=["post"], serializer_class=ReassignSerializer)
     def reassign(self, request: Request, pk: str) -> Response:
         """Move the contact to the operator named, or without one to another by draw."""

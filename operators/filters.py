@@ -1,5 +1,6 @@
 """What the list of operators can be narrowed by."""
 
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
 from crm_project.api.filters import YesNoFilter
@@ -9,8 +10,11 @@ from operators.models import Operator
 class OperatorFilter(filters.FilterSet):
     """Filters of operators."""
 
-    is_active = YesNoFilter("is_active")
+    external_id = filters.CharFilter(
+        "external_id", help_text=_("Their id in another system, returned by the API beside ours.")
+    )
+    is_active = YesNoFilter("is_active", help_text=_("Whether they take new contacts."))
 
     class Meta:
         model = Operator
-        fields = ["external_id"]
+        fields: list[str] = []

@@ -8,6 +8,7 @@ from django.db.models import Q
 from crm_project.access.views import SettingsViewSet
 from distribution import roster
 from distribution.selectors import on_list_of
+from operators.calls import OPERATOR_CALLS
 from operators.filters import OperatorFilter
 from operators.models import Operator
 from operators.serializers import OperatorSerializer
@@ -16,6 +17,7 @@ from operators.serializers import OperatorSerializer
 class OperatorViewSet(SettingsViewSet):
     """Operators: list, create, read, change."""
 
+    calls = OPERATOR_CALLS
     queryset = Operator.objects.all()
     serializer_class = OperatorSerializer
     filterset_class = OperatorFilter

@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 from crm_project.access.callers import MANAGING_ALL, READING, Caller, Right
 from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, key_of, replay, retryable
 from crm_project.access.permissions import caller_of
+from crm_project.access.schema import Call
 from crm_project.api.errors import LengthRequired
 
 
@@ -21,9 +22,10 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     """A list and single rows, by a numeric id.
 
     A subclass says in `rights` what each of its actions asks of an API key, and in `within` which rows belong to
-    some sources.
+    some sources; in `calls` what the OpenAPI document says of each action.
     """
 
+    calls: Mapping[str, Call]
     rights: Mapping[str, Right] = {"list": READING, "retrieve": READING}
     lookup_value_regex = "[0-9]{1,18}"
 

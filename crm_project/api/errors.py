@@ -59,6 +59,14 @@ class UnreadableValue(exceptions.APIException):
     default_detail = _("The request holds a value that cannot be read. Check its headers and its query.")
 
 
+class BadRequest(exceptions.APIException):
+    """No view could be asked: the Host is unknown, for example."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "bad_request"
+    default_detail = _("The request cannot be read.")
+
+
 class LengthRequired(exceptions.APIException):
     """The body comes in chunks, without its length."""
 
@@ -94,6 +102,13 @@ class ExceptionHandler(StandardizedExceptionHandler):
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         """Return the body; whatever it quotes from the request can be encoded."""
         return _encodable(super().format_exception(exc))
+
+
+def answer_to(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Return the status and the body that a call is answered with when it raises `error`."""
+    handler = ExceptionHandler(error, {})  # type: ignore[typeddict-item]  # neither needs the view or the request
+    ours = handler.convert_unhandled_exceptions(handler.convert_known_exceptions(error))
+    return ours.status_code, handler.format_exception(ours)
 
 
 def _is_fault_of_ours(error: IntegrityError) -> bool:

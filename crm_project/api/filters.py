@@ -1,5 +1,6 @@
 """Filters that are not known are refused: a misspelt one must not answer with everything."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend, Filter, TypedChoiceFilter
+from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -15,8 +17,8 @@ from rest_framework.views import APIView
 from crm_project.api.pagination import Pages
 
 PAGE_PARAMETERS = {Pages.page_query_param, Pages.page_size_query_param}
-
-
+UNKNOWN_FILTER = "unknown_filter"
+EMPTY_FILTER = "empty_filter"
 HIGHEST_ID = 2**63 - 1
 
 
@@ -25,16 +27,18 @@ class IdFilter(Filter):
 
     field_class = forms.IntegerField
 
-    def __init__(self, field_name: str) -> None:
+    def __init__(self, field_name: str, help_text: str | Promise) -> None:
         super().__init__(field_name, min_value=1, max_value=HIGHEST_ID)
+        set_override(self, "field", {"type": "integer", "minimum": 1, "description": help_text})
 
 
 class YesNoFilter(TypedChoiceFilter):
     """Rows where a switch is on or off; any other word is refused."""
 
-    def __init__(self, field_name: str) -> None:
+    def __init__(self, field_name: str, help_text: str | Promise) -> None:
         words = [(word, word) for word in ("true", "false", "1", "0")]
         super().__init__(field_name, choices=words, coerce=lambda word: word in {"true", "1"})
+        set_override(self, "field", {"type": "boolean", "description": help_text})
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -44,17 +48,19 @@ class StrictFilterBackend(DjangoFilterBackend):
         """Return the rows that match. Raises ValidationError for unknown filters and unreadable values."""
         filterset = self.get_filterset_class(view, queryset)
         known = PAGE_PARAMETERS | set(filterset.base_filters if filterset else ())
-        _refuse(
-            sorted(request.GET.keys() - known),
-            "unknown_filter",
-            _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))},
-        )
+        refuse_unknown(sorted(request.GET.keys() - known), known)
         _refuse(
             [name for name in request.GET if not str(request.GET[name]).strip()],
-            "empty_filter",
+            EMPTY_FILTER,
             _("Give the filter a value, or leave it out."),
         )
         return super().filter_queryset(request, queryset, view)
+
+
+def refuse_unknown(names: list[str], known: Iterable[str]) -> None:
+    """Raise ValidationError when there are `names` that are none of those known."""
+    message = _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))}
+    _refuse(names, UNKNOWN_FILTER, message)
 
 
 def _refuse(names: list[str], code: str, message: str | Promise) -> None:

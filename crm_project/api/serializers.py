@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
+
+UNKNOWN_FIELD = "unknown_field"
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -27,7 +30,7 @@ class StrictSerializer(serializers.Serializer[Any]):
                 if known
                 else _("This call takes no fields.")
             )
-            raise ValidationError({name: [ErrorDetail(str(message), "unknown_field")] for name in unknown})
+            raise ValidationError({name: [ErrorDetail(str(message), UNKNOWN_FIELD)] for name in unknown})
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
@@ -36,6 +39,11 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
 
 class NoBody(StrictSerializer):
     """For calls that take no fields."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class StoredObjectField(serializers.JSONField):
+    """A JSON object as it is stored."""
 
 
 class JSONObjectField(serializers.DictField):

@@ -103,6 +103,15 @@ def _default_language() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _documented() -> Iterator[None]:
+    """Hold every answer of the API to the OpenAPI document."""
+    from crm_project.testing.openapi import every_answer_is_documented
+
+    with every_answer_is_documented():
+        yield
+
+
+@pytest.fixture(autouse=True)
 def _one_writer() -> Iterator[None]:
     """Hold every test to the rule of one writer."""
     from django.db import connection

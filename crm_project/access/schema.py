@@ -1,0 +1,314 @@
+"""The OpenAPI document: what each call takes, answers and refuses, read off the view that carries it out."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPMethod
+from typing import Any
+
+import uritemplate
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from drf_spectacular.authentication import BasicScheme, SessionScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from drf_spectacular.plumbing import ResolvedComponent, force_instance
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_standardized_errors.openapi_utils import get_filter_forms
+from rest_framework import exceptions, status
+from rest_framework.serializers import BaseSerializer, ListSerializer
+from rest_framework.validators import UniqueValidator
+
+from crm_project.access import errors
+from crm_project.access.callers import Right
+from crm_project.access.idempotency import HEADER, REPLAYED
+from crm_project.api.errors import (
+    RETRY_AFTER_SECONDS,
+    BadRequest,
+    ChangedMeanwhile,
+    LengthRequired,
+    TryAgainLater,
+    UnreadableValue,
+)
+from crm_project.api.filters import EMPTY_FILTER, UNKNOWN_FILTER, refuse_unknown
+from crm_project.api.pagination import PAGE_SIZE_OUT_OF_RANGE, Pages
+from crm_project.api.refusals import Refusal
+from crm_project.api.schema import CodesByField, Schema, codes_of_form, codes_of_serializer, error_responses
+from crm_project.api.serializers import UNKNOWN_FIELD, StrictSerializer
+
+MISSPELT = "misspelt"
+ANY_OTHER = "*"
+BEARER = "apiKey"
+
+# Whose codes or texts differ from call to call.
+OF_THIS_CALL = {
+    status.HTTP_400_BAD_REQUEST,
+    status.HTTP_403_FORBIDDEN,
+    status.HTTP_404_NOT_FOUND,
+    status.HTTP_409_CONFLICT,
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body that is sent or answered: its serializer, an example, and for an answer what it means."""
+
+    serializer: type[BaseSerializer[Any]]
+    example: Any
+    meaning: str | Promise = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What the document says of a call and cannot read off its view.
+
+    `answers` are the bodies of success by status; `refusals` those that the service can raise; `codes` by field those
+    that no validator shows.
+    """
+
+    summary: str | Promise
+    description: str | Promise = ""
+    body: Body | None = None
+    answers: Mapping[int, Body]
+    refusals: Sequence[type[Refusal]] = ()
+    codes: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    """How an API key is sent, and which scopes a call asks of it: one of several is enough."""
+
+    target_class = "crm_project.access.authentication.KeyAuthentication"
+    name = BEARER
+
+    def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> Schema:
+        """Return the scheme."""
+        return {"type": "http", "scheme": "bearer", "description": _("An API key: `Authorization: Bearer crm_…`.")}
+
+    def get_security_requirement(self, auto_schema: SpectacularAutoSchema) -> list[dict[str, list[str]]]:
+        """Return one requirement for each scope that is enough."""
+        return [{self.name: [scope]} for scope in sorted(right_of(auto_schema.view).scopes)]
+
+
+class StaffScheme(BasicScheme):
+    """The name and password of a member of staff."""
+
+    priority = 0
+
+    def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> Schema:
+        """Return the scheme."""
+        definition = super().get_security_definition(auto_schema)
+        return {**definition, "description": _("The name and password of a member of staff.")}
+
+
+class BackOfficeScheme(SessionScheme):
+    """The session of the back office."""
+
+    priority = 0
+
+    def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> Schema:
+        """Return the scheme."""
+        definition = super().get_security_definition(auto_schema)
+        return {**definition, "description": _("The session of the back office; to write, with `X-CSRFToken`.")}
+
+
+class AutoSchema(SpectacularAutoSchema):
+    """Describes a call by its view's `calls` and `rights`, serializer, filters and method."""
+
+    view: Any
+
+    @property
+    def call(self) -> Call:
+        """What the view says of the call."""
+        call: Call = self.view.calls[self.view.action]
+        return call
+
+    @property
+    def right(self) -> Right:
+        """What the call asks of a key."""
+        return right_of(self.view)
+
+    def get_operation_id(self) -> str:
+        """Return a name made of the tag and the action."""
+        return f"{self.get_tags()[0]}_{self.view.action}"
+
+    def get_summary(self) -> str:
+        """Return what the call does, in a few words."""
+        return str(self.call.summary)
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """Return what there is to know, and which keys may."""
+        return "\n\n".join(filter(None, [str(self.call.description), self._asked_of_a_key()]))
+
+    def get_request_serializer(self) -> Any:
+        """Return the serializer of the body."""
+        return self.call.body.serializer if self.call.body else super().get_request_serializer()
+
+    def get_response_serializers(self) -> Any:
+        """Return the serializers of success by status."""
+        return {
+            number: OpenApiResponse(answer.serializer, description=str(answer.meaning or _("Done.")))
+            for number, answer in self.call.answers.items()
+        }
+
+    def get_examples(self) -> list[OpenApiExample]:
+        """Return the examples of the body and of the answers."""
+        sent = [OpenApiExample("Example", self.call.body.example, request_only=True)] if self.call.body else []
+        return sent + [
+            OpenApiExample("Example", answer.example, response_only=True, status_codes=[str(number)])
+            for number, answer in self.call.answers.items()
+        ]
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the id in the address, and the headers of a call that may be repeated."""
+        ids = [
+            OpenApiParameter(name, {"type": "integer", "minimum": 1}, "path", description=_("The id of the row."))
+            for name in self._names_in_path()
+        ]
+        return ids + (self._headers_of_repetition() if self._may_be_repeated else [])
+
+    def _headers_of_repetition(self) -> list[OpenApiParameter]:
+        return [
+            OpenApiParameter(
+                HEADER,
+                {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+                OpenApiParameter.HEADER,
+                description=_("A key of your own for this very call, a UUID for example, so that it can be repeated."),
+            ),
+            OpenApiParameter(
+                REPLAYED,
+                {"type": "string", "enum": ["true"]},
+                OpenApiParameter.HEADER,
+                description=_("Present when the answer was kept from the first call with the same key."),
+                response=[*self.call.answers, status.HTTP_400_BAD_REQUEST],
+            ),
+        ]
+
+    def _get_response_bodies(self, direction: Any = "response") -> Schema:
+        headers = {
+            status.HTTP_400_BAD_REQUEST: self._get_response_headers_for_code(str(status.HTTP_400_BAD_REQUEST)),
+            status.HTTP_401_UNAUTHORIZED: {"WWW-Authenticate": _header({"type": "string"}, _("How to authenticate."))},
+            status.HTTP_503_SERVICE_UNAVAILABLE: {"Retry-After": _retry_after()},
+        }
+        if self._may_be_repeated:
+            headers[status.HTTP_409_CONFLICT] = {"Retry-After": _retry_after()}
+        answers = super()._get_response_bodies(direction)
+        refused = error_responses(
+            self._errors(), self._codes(), {number: some for number, some in headers.items() if some}
+        )
+        return answers | {number: self._shared(number, response) for number, response in refused.items()}
+
+    def _shared(self, number: str, response: Schema) -> Schema:
+        """Return the response, or the reference to it when it is the same for every call."""
+        if int(number) in OF_THIS_CALL:
+            return response
+        name = f"Error{number}"
+        component = ResolvedComponent(name, ResolvedComponent.RESPONSE, response, name)
+        self.registry.register_on_missing(component)
+        return component.ref
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Schema:
+        schema: Schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        most = getattr(field, "max_length", None)
+        return {**schema, "maxItems": most} if isinstance(field, ListSerializer) and most is not None else schema
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
+        schema: Schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "response":
+            return {**schema, "required": sorted(schema["properties"])}
+        if isinstance(force_instance(serializer), StrictSerializer):
+            return {**schema, "additionalProperties": False}
+        return schema
+
+    @property
+    def _may_be_repeated(self) -> bool:
+        return self.method == HTTPMethod.POST
+
+    @property
+    def _takes_body(self) -> bool:
+        return self.method in {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
+
+    @property
+    def _looks_rows_up(self) -> bool:
+        return self.view.action != "create"
+
+    def _asked_of_a_key(self) -> str:
+        scopes = ", ".join(f"`{scope}`" for scope in sorted(self.right.scopes))
+        if self.right.all_sources:
+            return _("An API key needs one of the scopes: %(scopes)s; and all sources.") % {"scopes": scopes}
+        return _("An API key needs one of the scopes: %(scopes)s.") % {"scopes": scopes}
+
+    def _errors(self) -> Iterator[Exception]:
+        yield from self._errors_of_every_call()
+        if self._is_list_view() or self._names_in_path():
+            yield Http404()
+        if self._takes_body:
+            yield from self._errors_of_a_body()
+        if self._may_be_repeated:
+            yield from (errors.BadIdempotencyKey(), errors.StillRunning(), errors.IdempotencyKeyReused())
+        yield from (refusal() for refusal in self.call.refusals)
+        yield from self._invalid()
+
+    def _errors_of_every_call(self) -> Iterator[Exception]:
+        yield from (UnreadableValue(), BadRequest())
+        yield from (exceptions.NotAuthenticated(), exceptions.AuthenticationFailed())
+        yield from (errors.UnknownKey(), errors.RevokedKey(), errors.ExpiredKey(), errors.WithoutBearer())
+        yield from (exceptions.PermissionDenied(), errors.MissingScope(self.right.scopes))
+        if self.right.all_sources:
+            yield errors.NeedsAllSources()
+        yield from (exceptions.NotAcceptable(), LengthRequired(), TryAgainLater(), Exception())
+
+    def _errors_of_a_body(self) -> Iterator[Exception]:
+        yield from (exceptions.ParseError(), RequestDataTooBig(), exceptions.UnsupportedMediaType("text/plain"))
+        fields = force_instance(self.get_request_serializer()).fields.values()
+        if any(isinstance(validator, UniqueValidator) for field in fields for validator in field.validators):
+            yield ChangedMeanwhile()
+
+    def _invalid(self) -> Iterator[Exception]:
+        """Yield what a misspelt name of a field or a filter is answered with."""
+        try:
+            if self._takes_body:
+                force_instance(self.get_request_serializer()).run_validation({MISSPELT: 1})
+            elif self._is_list_view():
+                refuse_unknown([MISSPELT], [parameter["name"] for parameter in self._get_parameters()])
+        except exceptions.ValidationError as error:
+            yield error
+
+    def _codes(self) -> CodesByField:
+        codes: CodesByField = {name: set(some) for name, some in self.call.codes.items()}
+        _add(codes, self._codes_of_body() if self._takes_body else {})
+        _add(codes, self._codes_of_query() if self._looks_rows_up else {})
+        return codes
+
+    def _codes_of_body(self) -> CodesByField:
+        return {**codes_of_serializer(self.get_request_serializer()), ANY_OTHER: {UNKNOWN_FIELD}}
+
+    def _codes_of_query(self) -> CodesByField:
+        codes: CodesByField = {ANY_OTHER: {UNKNOWN_FILTER, EMPTY_FILTER}}
+        if self._is_list_view():
+            codes[Pages.page_size_query_param] = {PAGE_SIZE_OUT_OF_RANGE}
+            for form in get_filter_forms(self.view, [backend() for backend in self.get_filter_backends()]):
+                _add(codes, codes_of_form(form))
+        return codes
+
+    def _names_in_path(self) -> list[str]:
+        return list(uritemplate.variables(self.path))
+
+
+def right_of(view: Any) -> Right:
+    """Return what the view asks of a key for the call that it stands for."""
+    return view.rights[view.action]
+
+
+def _add(codes: CodesByField, more: CodesByField) -> None:
+    for name, some in more.items():
+        codes[name] = codes.get(name, set()) | some
+
+
+def _header(schema: Schema, description: str) -> Schema:
+    return {"schema": schema, "description": description}
+
+
+def _retry_after() -> Schema:
+    schema = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
+    return _header(schema, _("After how many seconds the call is worth repeating."))

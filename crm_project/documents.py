@@ -1,0 +1,21 @@
+"""The OpenAPI document and its page, in the language of the caller."""
+
+from drf_spectacular.settings import spectacular_settings
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.request import Request
+
+
+class SchemaView(SpectacularAPIView):
+    """The document."""
+
+    api_version = spectacular_settings.VERSION
+
+    def _get_filename(self, request: Request, version: str) -> str:
+        # A header holds no Cyrillic: the title, which the package would take, may be in Russian.
+        return f"openapi.{self.perform_content_negotiation(request, force=True)[0].format}"
+
+
+class DocsView(SpectacularSwaggerView):
+    """The page that shows the document and tries its calls."""
+
+    http_method_names = ["get", "head"]

@@ -1,0 +1,181 @@
+"""What the OpenAPI document says of the calls about sources, leads and contacts."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import status
+
+from crm_project.access.schema import Body, Call
+from distribution.errors import (
+    ContactClosed,
+    ContactNotFound,
+    NobodyAvailable,
+    OperatorNotFound,
+    OperatorUnavailable,
+    SourceInactive,
+    SourceNotFound,
+)
+from leads.serializers import (
+    DUPLICATE_OPERATOR,
+    ContactSerializer,
+    IntakeSerializer,
+    LeadSerializer,
+    ReassignSerializer,
+    RegisteredContactSerializer,
+    SharesSerializer,
+    SourceSerializer,
+    WeightsSerializer,
+)
+
+MOMENT = "2026-11-23T09:15:00.123456Z"
+LATER = "2026-11-23T09:40:12.654321Z"
+
+NEW_SOURCE = {"name": "Telegram бот", "code": "bot_telegram"}
+SOURCE = {"id": 1, **NEW_SOURCE, "is_active": True, "reuse_open_contact": False}
+
+WEIGHTS = {"operator_weights": [{"operator_id": 1, "weight": 10}, {"operator_id": 2, "weight": 30}]}
+SHARES = {
+    "operator_weights": [
+        {"operator_id": 1, "operator_name": "Оператор 1", "operator_external_id": None, "weight": 10, "share": 0.25},
+        {"operator_id": 2, "operator_name": "Оператор 2", "operator_external_id": None, "weight": 30, "share": 0.75},
+    ]
+}
+
+INTAKE = {"external_id": "user_123", "source_code": "bot_telegram"}
+LEAD = {"id": 1, "external_id": "user_123", "created_at": MOMENT}
+CONTACT: dict[str, Any] = {
+    "id": 1,
+    "external_id": "user_123",
+    "lead_id": 1,
+    "source_id": 1,
+    "source_code": "bot_telegram",
+    "operator_id": 2,
+    "operator_name": "Оператор 2",
+    "operator_external_id": None,
+    "status": "active",
+    "created_at": MOMENT,
+    "assigned_at": MOMENT,
+    "closed_at": None,
+    "name": "",
+    "phone": "",
+    "email": "",
+    "text": "",
+    "data": {},
+}
+CLOSED = {**CONTACT, "status": "closed", "closed_at": LATER}
+REOPENED = {**CONTACT, "assigned_at": LATER}
+REASSIGNED = {**CONTACT, "operator_id": 1, "operator_name": "Оператор 1", "assigned_at": LATER}
+
+SOURCE_CALLS = {
+    "list": Call(
+        summary=_("List sources"),
+        answers={status.HTTP_200_OK: Body(SourceSerializer, SOURCE, _("One page of sources."))},
+    ),
+    "create": Call(
+        summary=_("Create a source"),
+        description=_("Its contacts wait until an operator has a weight on it."),
+        body=Body(SourceSerializer, NEW_SOURCE),
+        answers={status.HTTP_201_CREATED: Body(SourceSerializer, SOURCE, _("The new source."))},
+    ),
+    "retrieve": Call(
+        summary=_("Read a source"),
+        answers={status.HTTP_200_OK: Body(SourceSerializer, SOURCE, _("The source."))},
+    ),
+    "partial_update": Call(
+        summary=_("Change a source"),
+        description=_(
+            "What is left out stays. Switched off, it refuses new contacts and its queue rests; switched on, its "
+            "waiting contacts are given away at once."
+        ),
+        body=Body(SourceSerializer, {"reuse_open_contact": True}),
+        answers={status.HTTP_200_OK: Body(SourceSerializer, {**SOURCE, "reuse_open_contact": True}, _("The source."))},
+        refusals=[SourceNotFound],
+    ),
+    "operators": Call(
+        summary=_("Read the weights of a source"),
+        description=_("All of them, each with the probability that the next draw takes this operator."),
+        answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
+    ),
+    "set_operators": Call(
+        summary=_("Set weights of a source"),
+        description=_("The operators listed get these weights, the others keep theirs."),
+        body=Body(WeightsSerializer, WEIGHTS),
+        answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
+        refusals=[SourceNotFound, OperatorNotFound],
+        codes={"operator_weights": {DUPLICATE_OPERATOR}},
+    ),
+    "replace_operators": Call(
+        summary=_("Replace the weights of a source"),
+        description=_("The list becomes the whole: whoever is not listed gets nothing more from this source."),
+        body=Body(WeightsSerializer, WEIGHTS),
+        answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
+        refusals=[SourceNotFound, OperatorNotFound],
+        codes={"operator_weights": {DUPLICATE_OPERATOR}},
+    ),
+}
+
+LEAD_CALLS = {
+    "list": Call(
+        summary=_("List leads"),
+        answers={status.HTTP_200_OK: Body(LeadSerializer, LEAD, _("One page of leads, the newest first."))},
+    ),
+    "retrieve": Call(
+        summary=_("Read a lead"),
+        answers={status.HTTP_200_OK: Body(LeadSerializer, LEAD, _("The lead."))},
+    ),
+}
+
+CONTACT_CALLS = {
+    "list": Call(
+        summary=_("List contacts"),
+        answers={status.HTTP_200_OK: Body(ContactSerializer, CONTACT, _("One page of contacts, the newest first."))},
+    ),
+    "create": Call(
+        summary=_("Register a contact"),
+        description=_(
+            "The lead is found or created by `external_id`. An operator is drawn; when nobody is available the contact "
+            "waits: `status` is `waiting` and `operator_id` null.\n\n"
+            "With an `event_id` that the source sent before, and for a lead whose contact on a source with "
+            "`reuse_open_contact` is still open, the existing contact is given back."
+        ),
+        body=Body(IntakeSerializer, INTAKE),
+        answers={
+            status.HTTP_201_CREATED: Body(
+                RegisteredContactSerializer, {**CONTACT, "created": True}, _("A new contact was stored.")
+            ),
+            status.HTTP_200_OK: Body(
+                RegisteredContactSerializer, {**CONTACT, "created": False}, _("An existing contact was given back.")
+            ),
+        },
+        refusals=[SourceNotFound, SourceInactive],
+    ),
+    "retrieve": Call(
+        summary=_("Read a contact"),
+        answers={status.HTTP_200_OK: Body(ContactSerializer, CONTACT, _("The contact."))},
+    ),
+    "close": Call(
+        summary=_("Close a contact"),
+        description=_("The place becomes free for whoever waits. A closed contact is answered as it is."),
+        answers={status.HTTP_200_OK: Body(ContactSerializer, CLOSED, _("The contact."))},
+        refusals=[ContactNotFound],
+    ),
+    "reopen": Call(
+        summary=_("Reopen a contact"),
+        description=_(
+            "It goes back to its operator when they are active and below the limit, else into the queue with its first "
+            "age. An open contact is answered as it is."
+        ),
+        answers={status.HTTP_200_OK: Body(ContactSerializer, REOPENED, _("The contact."))},
+        refusals=[ContactNotFound],
+    ),
+    "reassign": Call(
+        summary=_("Give a contact to another operator"),
+        description=_(
+            "To the one named, who must be active and below the limit, whatever their weight and whoever waits; or "
+            "without a name to another by draw. With the operator who has it already, nothing changes."
+        ),
+        body=Body(ReassignSerializer, {"operator_id": 1}),
+        answers={status.HTTP_200_OK: Body(ContactSerializer, REASSIGNED, _("The contact."))},
+        refusals=[ContactNotFound, ContactClosed, OperatorNotFound, OperatorUnavailable, NobodyAvailable],
+    ),
+}
