@@ -1,6 +1,7 @@
 """What every viewset of the API shares: who may call, what they see, and safe retries."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from http import HTTPMethod
 from typing import Any
 
@@ -33,7 +34,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """Return the filter of the rows that whoever is limited to the sources may see."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
         """Who calls; they were admitted."""
         caller = caller_of(self.request)
