@@ -58,6 +58,7 @@ def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
         milliseconds = lock_timeout_seconds * 1000
         options.setdefault("isolation_level", IsolationLevel.READ_COMMITTED)
         options.setdefault("connect_timeout", lock_timeout_seconds)
+        options.setdefault("prepare_threshold", 3)
         options.setdefault("options", f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}")
     else:
         raise ImproperlyConfigured("DATABASE_URL must name a SQLite file or a PostgreSQL database.")

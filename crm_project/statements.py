@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
@@ -76,7 +78,7 @@ class KeptStatement(KeptText):
 
         Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
         """
-        with connection.cursor() as cursor:
+        with _preparing_cursor() as cursor:
             text = self._execute(cursor, values)
             return [text.make(_converted(row, text.converters)) for row in cursor.fetchall()]
 
@@ -93,7 +95,7 @@ class KeptUpdate(KeptText):
 
     def __call__(self, *values: Any) -> None:
         """Run the statement with a value for each argument."""
-        with connection.cursor() as cursor:
+        with _preparing_cursor() as cursor:
             self._execute(cursor, values)
 
     def _write(self, built: Change) -> Text:
@@ -119,7 +121,7 @@ class KeptInsert[M: Model]:
         """Store the row, which gets its primary key; return False when a conflict was ignored."""
         sql = self._texts.get(connection.vendor) or self._write(row)
         values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
-        with connection.cursor() as cursor:
+        with _preparing_cursor() as cursor:
             cursor.execute(sql, values)
             returned = cursor.fetchone()
         if returned is None:
@@ -141,6 +143,18 @@ class KeptInsert[M: Model]:
             sql = f"{insert} ON CONFLICT DO NOTHING{returning}{columns}"
         self._texts[connection.vendor] = sql
         return str(sql)
+
+
+def _preparing_cursor() -> CursorWrapper:
+    """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
+
+    Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.
+    """
+    connection.ensure_connection()
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    cursor: CursorWrapper = connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[attr-defined]
+    return cursor
 
 
 def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:

@@ -99,3 +99,13 @@ def test_a_conflict_is_ignored_only_when_asked_to() -> None:
 def test_what_the_database_refuses_is_raised() -> None:
     with pytest.raises(IntegrityError):
         insert_lead(Lead(external_id=""))
+
+
+@pytest.mark.postgresql
+def test_postgresql_keeps_the_plan_of_a_statement_that_runs_often() -> None:
+    for _ in range(10):
+        sources_with_name("Telegram")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%leads_source%"])
+        assert cursor.fetchone() == (1,)
