@@ -55,11 +55,25 @@ def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
         options.setdefault("timeout", lock_timeout_seconds)
     elif settings["ENGINE"] == "django.db.backends.postgresql":
         settings["CONN_HEALTH_CHECKS"] = True
-        milliseconds = lock_timeout_seconds * 1000
-        options.setdefault("isolation_level", IsolationLevel.READ_COMMITTED)
-        options.setdefault("connect_timeout", lock_timeout_seconds)
-        options.setdefault("prepare_threshold", 3)
-        options.setdefault("options", f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}")
+        settings["OPTIONS"] = postgresql_options(lock_timeout_seconds) | options
     else:
         raise ImproperlyConfigured("DATABASE_URL must name a SQLite file or a PostgreSQL database.")
     return settings
+
+
+def postgresql_options(lock_timeout_seconds: int) -> dict[str, Any]:
+    """Return what a connection is opened with: nothing waits for ever, be it for a lock or for a machine that is gone.
+
+    `prepare_threshold` is how often a statement runs before PostgreSQL keeps its plan.
+    """
+    milliseconds = lock_timeout_seconds * 1000
+    return {
+        "isolation_level": IsolationLevel.READ_COMMITTED,
+        "prepare_threshold": 3,
+        "options": f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}",
+        "connect_timeout": lock_timeout_seconds,
+        "keepalives_idle": lock_timeout_seconds,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 6 * milliseconds,
+    }

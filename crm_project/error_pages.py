@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from crm_project.api.errors import RETRY_AFTER_SECONDS, BadRequest, TryAgainLater
+from crm_project.api.errors import RETRY_AFTER_SECONDS, BadRequest, FaultOfOurs, TryAgainLater
 
 ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/"
@@ -45,9 +45,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return response
     if isinstance(error, UNREADABLE) and request.path.startswith(ADMIN_PREFIX) and (request.GET or request.POST):
         return bad_request(request, error)
-    return _answer(
-        request, HTTPStatus.INTERNAL_SERVER_ERROR, "error", _("Something went wrong on our side. It has been logged.")
-    )
+    return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, FaultOfOurs.default_code, FaultOfOurs.default_detail)
 
 
 def _answer(request: HttpRequest, status: HTTPStatus, code: str, detail: str | Promise) -> HttpResponse:

@@ -75,6 +75,12 @@ class LengthRequired(exceptions.APIException):
     default_detail = _("Send the body in one piece, with a Content-Length.")
 
 
+class FaultOfOurs(exceptions.APIException):
+    """Something happened that nobody expected."""
+
+    default_detail = _("Something went wrong on our side. It has been logged.")
+
+
 TRANSLATIONS: dict[type[Exception], type[exceptions.APIException]] = {
     RequestDataTooBig: BodyTooLarge,
     DataError: UnreadableValue,
@@ -98,6 +104,10 @@ class ExceptionHandler(StandardizedExceptionHandler):
             if isinstance(exc, known):
                 return ours()
         return super().convert_known_exceptions(exc)
+
+    def convert_unhandled_exceptions(self, exc: Exception) -> exceptions.APIException:
+        """Return the API's exception for what nobody expected, which says nothing of it."""
+        return exc if isinstance(exc, exceptions.APIException) else FaultOfOurs()
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
         """Return the body; whatever it quotes from the request can be encoded."""

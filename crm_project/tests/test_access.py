@@ -229,9 +229,15 @@ class TestWhatNoDatabaseTakes:
         Operator.objects.update(load=0)
         admin_client.raise_request_exception = False
 
-        response = admin_client.post(f"/api/contacts/{contact.pk}/close", {}, content_type="application/json")
+        response = admin_client.post(
+            f"/api/contacts/{contact.pk}/close",
+            {},
+            content_type="application/json",
+            headers={"Accept-Language": "ru"},
+        )
 
         assert (response.status_code, errors(response)) == (500, [("error", None)])
+        assert "У нас что-то сломалось" in response.json()["errors"][0]["detail"]
         assert "IntegrityError" in caplog.text
 
 

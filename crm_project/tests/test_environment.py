@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from crm_project.environment import kept_secret_key, secret_key
+from crm_project.environment import kept_secret_key, postgresql_options, secret_key
 from crm_project.setup.children import BASE_DIR
 
 
@@ -46,6 +46,15 @@ def test_settings_that_mean_something_are_taken() -> None:
     imported = import_settings(DEBUG="on", OPEN_API="1", DEFAULT_LANGUAGE="ru", DATABASE_URL="postgres://me@host/crm")
 
     assert (imported.returncode, imported.stderr) == (0, "")
+
+
+def test_on_postgresql_nothing_waits_for_ever() -> None:
+    options = postgresql_options(lock_timeout_seconds=7)
+
+    assert "lock_timeout=7000" in options["options"]
+    assert "statement_timeout=42000" in options["options"]
+    assert options["connect_timeout"] == 7
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] < 30
 
 
 def test_a_secret_key_is_kept_for_the_next_start_and_for_nobody_else(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import NotSupportedError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
@@ -32,12 +32,17 @@ SIGNALS_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Command(BaseCommand):
     """Prepare the database, then keep the server and the sweep of the queue running until a signal comes."""
 
-    help = (
-        "Serves the product at HOST and PORT: migrates, makes a first administrator, starts the server and the sweep."
-    )
     requires_system_checks = ()
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Say what the command does."""
+        parser.description = _(
+            "Serves the product at HOST and PORT: migrates, makes a first administrator, "
+            "starts the server and the sweep."
+        )
+
     def handle(self, **_options: Any) -> None:
+        """Prepare, serve, and stop when a signal comes."""
         for number in SIGNALS_TO_STOP:
             signal.signal(number, signal.default_int_handler)
         address = Address.from_environment()
