@@ -9,12 +9,11 @@ from django.db.models import QuerySet, Subquery
 
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.assignment import Unconfirmed, draw_operator, give, put_in_queue
-from distribution.availability import candidates
 from distribution.errors import SourceInactive, SourceNotFound
 from distribution.locks import lock_lead, lock_operator_with_room
-from distribution.queue import drain_within_a_call
+from distribution.queue import drain_after_commit
 from distribution.selectors import queue_before, sources_sharing_operators
-from distribution.transactions import StartAnew, after_commit, in_transaction
+from distribution.transactions import StartAnew, in_transaction
 from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator
 
@@ -128,7 +127,8 @@ def _assign_or_queue(contact: Contact) -> Contact:
     operator = draw_operator(contact.source_id, confirm=partial(_confirm_arrival, contact.source_id))
     if operator is None:
         put_in_queue(contact)
-        after_commit(_drain_if_somebody_has_room, contact.source_id)
+        # A place may become free between the draw and the commit, and its drain does not see this contact yet.
+        drain_after_commit(sources_sharing_operators(contact.source_id), if_room_on=contact.source_id)
     else:
         give(contact, operator)
     return contact
@@ -141,9 +141,3 @@ def _confirm_arrival(source_id: int, operator_id: int) -> Operator | None:
     if somebody_waits is None:
         raise Unconfirmed(operator_id)
     return None if somebody_waits else operator
-
-
-def _drain_if_somebody_has_room(source_id: int) -> None:
-    # A place may have become free between the draw and the commit, and its drain did not see this contact yet.
-    if candidates(source_id):
-        drain_within_a_call(sources_sharing_operators(source_id))

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from crm_project.api.refusals import Refusal
 from distribution.assignment import confirm_available, draw_operator, give
+from distribution.availability import candidates
 from distribution.locks import lock_contact
 from distribution.selectors import next_in_queue
 from distribution.transactions import after_commit, in_transaction
@@ -40,18 +41,19 @@ def drain(sources: QuerySet[Source], *, within_seconds: float = float("inf")) ->
     return given
 
 
-def drain_after_commit(sources: QuerySet[Source]) -> None:
-    """Let the running service drain `sources` once its transaction is committed, before the call answers."""
-    after_commit(drain_within_a_call, sources)
+def drain_after_commit(sources: QuerySet[Source], *, if_room_on: int | None = None) -> None:
+    """Let the running service drain `sources` once its transaction is committed, before the call answers.
 
-
-def drain_within_a_call(sources: QuerySet[Source]) -> None:
-    """Drain `sources` as the last step of a call whose work is committed, in a few seconds at most.
-
-    What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
+    With `if_room_on`, only when somebody is available on the source with that id by then.
     """
+    after_commit(_drain_within_a_call, sources, if_room_on)
+
+
+def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> None:
+    # What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
     try:
-        drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
+        if if_room_on is None or candidates(if_room_on):
+            drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
     except (DatabaseFailure, Refusal):
         logger.exception("The queue could not be drained after a commit; the next sweep will do it.")
 

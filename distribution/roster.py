@@ -10,7 +10,7 @@ from distribution.availability import can_take_as_read
 from distribution.errors import HasContacts, OperatorNotFound
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
 from distribution.queue import drain_after_commit
-from distribution.selectors import on_list_of, sources_of_operator
+from distribution.selectors import Share, on_list_of, shares, sources_of_operator
 from distribution.transactions import in_transaction
 from leads.models import Lead, Source
 from operators.models import Operator, Weight
@@ -59,7 +59,7 @@ def change_source(source_id: int, **changes: Any) -> Source:
 @in_transaction
 def set_weights(
     source_id: int, weights: Mapping[int, int], *, replace: bool = False, among: Collection[int] | None = None
-) -> None:
+) -> list[Share]:
     """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
 
     The weights of other operators stay, or go when `replace` is true. `among` are the sources that exist for the
@@ -80,6 +80,7 @@ def set_weights(
         update_fields=["weight"],
     )
     drain_after_commit(Source.objects.filter(pk=source_id))
+    return shares(source_id)
 
 
 @in_transaction

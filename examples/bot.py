@@ -36,7 +36,7 @@ class Message:
     idempotency_key: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def body(self) -> dict[str, Any]:
-        """Return the fields of the call; what is not known is left out, for null is refused."""
+        """Return the fields of the call; what is not known is left out."""
         event = {} if self.event_id is None else {"event_id": self.event_id}
         return {
             "source_code": self.source_code,

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 
+from crm_project.access.errors import NeedsAllSources
 from crm_project.access.schema import Body, Call
 from distribution.errors import (
     ContactClosed,
@@ -89,7 +90,7 @@ SOURCE_CALLS = {
         ),
         body=Body(SourceSerializer, {"reuse_open_contact": True}),
         answers={status.HTTP_200_OK: Body(SourceSerializer, {**SOURCE, "reuse_open_contact": True}, _("The source."))},
-        refusals=[SourceNotFound],
+        refusals=[NeedsAllSources],
     ),
     "operators": Call(
         summary=_("Read the weights of a source"),
@@ -101,7 +102,7 @@ SOURCE_CALLS = {
         description=_("The operators listed get these weights, the others keep theirs."),
         body=Body(WeightsSerializer, WEIGHTS),
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
-        refusals=[SourceNotFound, OperatorNotFound],
+        refusals=[OperatorNotFound],
         codes={"operator_weights": {DUPLICATE_OPERATOR}},
     ),
     "replace_operators": Call(
@@ -109,7 +110,7 @@ SOURCE_CALLS = {
         description=_("The list becomes the whole: whoever is not listed gets nothing more from this source."),
         body=Body(WeightsSerializer, WEIGHTS),
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
-        refusals=[SourceNotFound, OperatorNotFound],
+        refusals=[OperatorNotFound],
         codes={"operator_weights": {DUPLICATE_OPERATOR}},
     ),
 }

@@ -19,11 +19,13 @@ from crm_project.access.callers import (
     READING_CONTACTS,
     REGISTERING,
 )
-from crm_project.access.views import ReadViewSet, SettingsViewSet
+from crm_project.access.errors import NeedsAllSources
+from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.serializers import NoBody
 from distribution import handling, roster
+from distribution.errors import SourceNotFound
 from distribution.intake import Intake, Registration, register_contact
-from distribution.selectors import shares
+from distribution.selectors import Share, shares
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
@@ -68,18 +70,28 @@ class SourceViewSet(SettingsViewSet):
         """Return the filter of the sources themselves."""
         return Q(pk__in=source_ids)
 
+    def validated(self, request: Request, **kwargs: Any) -> dict[str, Any]:
+        """Return the fields of the body. Raises ValidationError, and NeedsAllSources for a code.
+
+        Codes are unique among all sources: whoever may choose one learns which are taken.
+        """
+        if isinstance(request.data, dict) and "code" in request.data and not self.caller.sees_everything:
+            raise NeedsAllSources
+        return super().validated(request, **kwargs)
+
     def create_row(self, **fields: Any) -> Source:
         """Store a new source."""
         return roster.create_source(**fields)
 
     def change_row(self, row_id: int, **changes: Any) -> Source:
         """Change the source; one that becomes active gives its waiting contacts away."""
-        return roster.change_source(row_id, **changes)
+        with missing_when(SourceNotFound):
+            return roster.change_source(row_id, **changes)
 
     @action(detail=True, serializer_class=WeightsSerializer, pagination_class=None, filterset_class=None)
     def operators(self, request: Request, pk: str) -> Response:
         """Return every weight of the source with its share now."""
-        return self._shares(self.get_object())
+        return self._show_shares(shares(self.get_object().pk))
 
     @operators.mapping.post
     def set_operators(self, request: Request, pk: str) -> Response:
@@ -94,13 +106,14 @@ class SourceViewSet(SettingsViewSet):
     def _set_weights(self, request: Request, *, replace: bool) -> Response:
         source = self.get_object()
         weights = self.validated(request)["operator_weights"]
-        return self.answer(
-            lambda: roster.set_weights(source.pk, weights, replace=replace, among=self.caller.source_ids),
-            lambda _nothing: self._shares(source),
-        )
+        among = self.caller.source_ids
+        with missing_when(SourceNotFound):
+            return self.answer(
+                lambda: roster.set_weights(source.pk, weights, replace=replace, among=among), self._show_shares
+            )
 
-    def _shares(self, source: Source) -> Response:
-        return Response(SharesSerializer({"operator_weights": shares(source.pk)}).data)
+    def _show_shares(self, rows: list[Share]) -> Response:
+        return Response(SharesSerializer({"operator_weights": rows}).data)
 
 
 class LeadViewSet(ReadViewSet):

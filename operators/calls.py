@@ -4,7 +4,6 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 
 from crm_project.access.schema import Body, Call
-from distribution.errors import OperatorNotFound
 from operators.serializers import OperatorSerializer
 
 NEW_OPERATOR = {"name": "Оператор 1", "is_active": True, "max_load": 10}
@@ -34,6 +33,5 @@ OPERATOR_CALLS = {
         ),
         body=Body(OperatorSerializer, {"max_load": 20}),
         answers={status.HTTP_200_OK: Body(OperatorSerializer, {**OPERATOR, "max_load": 20}, _("The operator."))},
-        refusals=[OperatorNotFound],
     ),
 }

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db.models import Q
 
-from crm_project.access.views import SettingsViewSet
+from crm_project.access.views import SettingsViewSet, missing_when
 from distribution import roster
+from distribution.errors import OperatorNotFound
 from distribution.selectors import on_list_of
 from operators.calls import OPERATOR_CALLS
 from operators.filters import OperatorFilter
@@ -32,4 +33,5 @@ class OperatorViewSet(SettingsViewSet):
 
     def change_row(self, row_id: int, **changes: Any) -> Operator:
         """Change the operator and give the room this makes to whoever waits."""
-        return roster.change_operator(row_id, **changes)
+        with missing_when(OperatorNotFound):
+            return roster.change_operator(row_id, **changes)

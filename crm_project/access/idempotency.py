@@ -55,9 +55,7 @@ class Retryable:
         Raises AnsweredBefore or IdempotencyKeyReused when there is an answer already, StillRunning when another
         transaction works on it; then nothing is done.
         """
-        if not _lock(self._caller, self._key):
-            raise StillRunning
-        self._refuse_answered()
+        self._lock_unanswered()
         result = work()
         self._store(show(result))
         return result
@@ -65,11 +63,12 @@ class Retryable:
     def keep(self, response: Response) -> None:
         """Keep the answer to a call that did no work. Raises what `once` raises."""
         with transaction.atomic():
-            self._refuse_answered()
-            if not self._store(response):
-                self._refuse_answered()
+            self._lock_unanswered()
+            self._store(response)
 
-    def _refuse_answered(self) -> None:
+    def _lock_unanswered(self) -> None:
+        if not _lock(self._caller, self._key):
+            raise StillRunning
         for answer in _answers(self._caller, self._key):
             if answer.created_at <= timezone.now() - KEPT_FOR:
                 answer.delete()

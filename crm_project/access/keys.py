@@ -105,10 +105,16 @@ def _caller(  # noqa: PLR0913, PLR0917 - the columns of a row
     )
 
 
+# When this process last tried to note the use of a key: a database that is busy is asked once a minute.
+_tried_at: dict[int, datetime] = {}
+
+
 def _note_use(key_id: int, last_used_at: datetime | None) -> None:
     now = timezone.now()
-    if last_used_at is not None and now - last_used_at < TIME_BETWEEN_NOTES_OF_USE:
+    before = [moment for moment in (last_used_at, _tried_at.get(key_id)) if moment is not None]
+    if before and now - max(before) < TIME_BETWEEN_NOTES_OF_USE:
         return
+    _tried_at[key_id] = now
     unless_noted = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - TIME_BETWEEN_NOTES_OF_USE)
     try:
         with transaction.atomic():

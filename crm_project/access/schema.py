@@ -71,7 +71,7 @@ class Call:
     description: str | Promise = ""
     body: Body | None = None
     answers: Mapping[int, Body]
-    refusals: Sequence[type[Refusal]] = ()
+    refusals: Sequence[type[Refusal | exceptions.APIException]] = ()
     codes: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 

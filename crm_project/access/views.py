@@ -1,12 +1,13 @@
 """What every viewset of the API shares: who may call, what they see, and safe retries."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from http import HTTPMethod
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponseBase
+from django.http import Http404, HttpResponseBase
 from rest_framework import exceptions, mixins, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +18,16 @@ from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, ke
 from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
 from crm_project.api.errors import LengthRequired
+from crm_project.api.refusals import Refusal
+
+
+@contextmanager
+def missing_when(gone: type[Refusal]) -> Iterator[None]:
+    """Answer 404 when the row that the address names was deleted after it was read."""
+    try:
+        yield
+    except gone as refusal:
+        raise Http404 from refusal
 
 
 class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):

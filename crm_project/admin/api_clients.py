@@ -17,6 +17,8 @@ from crm_project.admin.base import Admin
 from crm_project.admin.columns import label, moment
 from crm_project.admin.outcome import EXPLAINED, counted, explanation
 
+MOST_KEYS_AT_ONCE = 10  # more would not fit into the cookie that shows them, and be kept by the session in the database
+
 REVOKED = ngettext_lazy("%(count)d key revoked.", "%(count)d keys revoked.", "count")
 
 
@@ -79,6 +81,9 @@ class ApiClientAdmin(Admin):
     )
     def make_keys(self, request: HttpRequest, clients: QuerySet[ApiClient]) -> None:
         """Make a key of each client and show it."""
+        if clients.count() > MOST_KEYS_AT_ONCE:
+            messages.error(request, _("At most %(most)d clients at once.") % {"most": MOST_KEYS_AT_ONCE})
+            return
         for client in clients:
             self._make_key(request, client)
 

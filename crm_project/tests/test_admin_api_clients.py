@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from crm_project.access.keys import make_key
 from crm_project.access.models import ApiClient, ApiKey
+from crm_project.admin.api_clients import MOST_KEYS_AT_ONCE
 from crm_project.testing.admin_pages import address, messages, open_form, run, save
 from crm_project.testing.clients import make_client, with_key
 from crm_project.testing.rows import make_source
@@ -67,6 +69,17 @@ def test_a_second_key_is_made_by_the_action_and_a_third_is_refused(admin_client:
     assert first != second
     assert "two valid keys" in messages(run(admin_client, "access_apiclient", "make_keys", client))[0]
     assert ApiKey.objects.count() == 2
+
+
+def test_so_many_keys_at_once_that_the_session_would_keep_them_are_refused(admin_client: Client) -> None:
+    clients = [make_client() for _ in range(MOST_KEYS_AT_ONCE + 1)]
+
+    assert messages(run(admin_client, "access_apiclient", "make_keys", *clients)) == ["At most 10 clients at once."]
+    assert not ApiKey.objects.exists()
+    run(admin_client, "access_apiclient", "make_keys", *clients[1:])
+    assert ApiKey.objects.count() == MOST_KEYS_AT_ONCE
+    for session in Session.objects.all():
+        assert not KEY.search(str(session.get_decoded()))
 
 
 def test_a_key_is_revoked_by_the_action(admin_client: Client) -> None:

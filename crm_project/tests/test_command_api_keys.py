@@ -77,6 +77,12 @@ class TestMaking:
         now = timezone.now()
         assert ApiKey.objects.filter(expires_at__range=(now + timedelta(days=89), now + timedelta(days=91))).exists()
 
+    def test_spaces_around_a_name_make_no_other_client(self) -> None:
+        said("create_api_key", "Bot", "--scope", "read")
+        said("create_api_key", " Bot ")
+
+        assert ApiClient.objects.get().keys.count() == 2
+
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
@@ -85,6 +91,7 @@ class TestMaking:
             (["Bot", "--scope", "read", "--source", "none"], "no source with the code"),
             (["Bot", "--scope", "read", "--expires-in", "soon"], "no duration"),
             ([" ", "--scope", "read"], "a name"),
+            (["x" * 101, "--scope", "read"], "100"),
         ],
     )
     def test_what_cannot_be_is_refused_and_nothing_is_stored(self, arguments: list[str], reason: str) -> None:

@@ -119,7 +119,7 @@ def test_an_arrival_waits_behind_somebody_who_already_waits_for_the_operator() -
     first = arrive(source)
     Operator.objects.filter(pk=operator.pk).update(max_load=1)
 
-    with patch("distribution.intake.drain_within_a_call"):
+    with patch("distribution.intake.drain_after_commit"):
         second = arrive(source)
 
     first.refresh_from_db()
@@ -172,12 +172,20 @@ def test_the_answer_shows_what_its_own_transaction_committed() -> None:
     assert Contact.objects.get(pk=registration.contact.pk).operator == operator
 
 
-def test_a_database_that_fails_while_draining_does_not_take_back_what_was_accepted() -> None:
+@pytest.mark.parametrize("failing", ["candidates", "next_in_queue"])
+@pytest.mark.parametrize("failure", [OperationalError("gone"), InterfaceError("gone"), ContactNotFound()])
+def test_a_database_that_fails_while_draining_does_not_take_back_what_was_accepted(
+    failing: str, failure: Exception
+) -> None:
     source = make_source()
 
-    for failure in (OperationalError("gone"), InterfaceError("gone"), ContactNotFound()):
-        with patch.object(queue, "drain", side_effect=failure):
-            assert arrive(source).is_waiting
+    with (
+        patch.object(queue, "candidates", return_value=["somebody"]),
+        patch.object(queue, failing, side_effect=failure) as look,
+    ):
+        assert arrive(source).is_waiting
+
+    assert look.called
 
 
 class TestReusingTheOpenContact:

@@ -1,12 +1,14 @@
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from rest_framework.test import APIClient
 
 from crm_project.testing.api import errors
 from crm_project.testing.rows import arrive, make_operator, make_source
+from distribution.errors import SourceNotFound
 from leads.models import Source
-from operators.models import Weight
+from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +163,32 @@ class TestWeights:
         for call in (api.get, api.post, api.put):
             response = call("/api/sources/404/operators", {"operator_weights": []} if call != api.get else None)
             assert (response.status_code, errors(response)) == (404, [("not_found", None)])
+
+
+def test_the_answer_to_new_weights_is_the_same_when_it_is_given_again(api: APIClient) -> None:
+    operator = make_operator(max_load=1)
+    source = make_source()
+    arrive(source)
+    body = {"operator_weights": [{"operator_id": operator.pk, "weight": 1}]}
+
+    first, again = (
+        api.post(f"/api/sources/{source.pk}/operators", body, headers={"Idempotency-Key": "key"}) for _ in range(2)
+    )
+
+    assert first.json() == again.json()
+    assert first.json()["operator_weights"][0]["share"] == 1
+    assert Operator.objects.get().load == 1
+
+
+@pytest.mark.parametrize("call", ["patch", "put"])
+def test_a_source_that_was_deleted_meanwhile_is_404(api: APIClient, call: str) -> None:
+    source = make_source()
+    address, body = {
+        "patch": (f"/api/sources/{source.pk}", {"name": "Another"}),
+        "put": (f"/api/sources/{source.pk}/operators", {"operator_weights": []}),
+    }[call]
+
+    with patch("distribution.roster.lock_source", side_effect=SourceNotFound):
+        response = getattr(api, call)(address, body)
+
+    assert (response.status_code, errors(response)) == (404, [("not_found", None)])

@@ -280,6 +280,24 @@ class TestAtOnce:
         assert (first.status_code, call(api).content) == (201, first.content)
 
     @pytest.mark.postgresql
+    def test_a_body_that_is_refused_meanwhile_does_not_take_the_key_from_the_call_that_runs(
+        self, api: APIClient
+    ) -> None:
+        make_source({make_operator(): 1}, code="code")
+        answers: list[Any] = []
+        give = intake.give
+
+        def call_wrongly_meanwhile(*arguments: Any) -> None:
+            answers.extend(run_concurrently(lambda: call(api, body={"external_id": "lead"})))
+            give(*arguments)
+
+        with patch.object(intake, "give", call_wrongly_meanwhile):
+            first = call(api)
+
+        assert errors(answers[0]) == [("still_running", None)]
+        assert (first.status_code, call(api).content) == (201, first.content)
+
+    @pytest.mark.postgresql
     def test_a_lock_dies_with_its_transaction(self, api: APIClient) -> None:
         make_source({make_operator(): 1}, code="code")
         with patch.object(intake, "give", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):

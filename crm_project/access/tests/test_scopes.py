@@ -179,6 +179,14 @@ class TestAKeyForOneSource:
 
         assert client.patch(f"/api/sources/{ids['source']}", {"name": "Changed"}).status_code == 200
 
+    def test_learns_no_code_of_another_by_trying_to_take_it(self, ids: dict[str, int]) -> None:
+        client = key_for("manage", sources=[Source.objects.get()])
+        make_source(code="taken")
+
+        answers = [client.patch(f"/api/sources/{ids['source']}", {"code": code}) for code in ("taken", "free")]
+
+        assert [errors(answer) for answer in answers] == [[("needs_all_sources", None)]] * 2
+
     def test_sees_nothing_once_its_source_is_gone(self) -> None:
         source = make_source()
         client = key_for("read", sources=[source])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
@@ -47,6 +48,7 @@ class Command(DatabaseCommand):
         """Make the key and print it."""
         expires_at = None if expires_in is None else timezone.now() + arguments.duration(expires_in)
         sources = [arguments.source(code) for code in source or ()]
+        name = name.strip()
         with transaction.atomic():
             client = ApiClient.objects.filter(name=name).first()
             if client is None:
@@ -62,11 +64,16 @@ class Command(DatabaseCommand):
 
 def new_client(name: str, scopes: list[str] | None, sources: list[Source]) -> ApiClient:
     """Store and return a client. Raises CommandError without a name or a scope."""
-    if not name.strip():
+    if not name:
         raise CommandError(_("Give the client a name."))
     if not scopes:
         raise CommandError(_("Say what the client may do: --scope register, read or manage."))
     rights = {f"may_{scope}": True for scope in scopes}
-    client = ApiClient.objects.create(name=name.strip(), all_sources=not sources, **rights)
+    client = ApiClient(name=name, all_sources=not sources, **rights)
+    try:
+        client.full_clean()
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error
+    client.save()
     client.sources.set(sources)
     return client
