@@ -228,10 +228,6 @@ class AutoSchema(SpectacularAutoSchema):
     def _takes_body(self) -> bool:
         return self.method in {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
 
-    @property
-    def _looks_rows_up(self) -> bool:
-        return self.view.action != "create"
-
     def _asked_of_a_key(self) -> str:
         scopes = ", ".join(f"`{scope}`" for scope in sorted(self.right.scopes))
         if self.right.all_sources:
@@ -277,15 +273,16 @@ class AutoSchema(SpectacularAutoSchema):
     def _codes(self) -> CodesByField:
         codes: CodesByField = {name: set(some) for name, some in self.call.codes.items()}
         _add(codes, self._codes_of_body() if self._takes_body else {})
-        _add(codes, self._codes_of_query() if self._looks_rows_up else {})
+        _add(codes, self._codes_of_query())
         return codes
 
     def _codes_of_body(self) -> CodesByField:
         return {**codes_of_serializer(self.get_request_serializer()), ANY_OTHER: {UNKNOWN_FIELD}}
 
     def _codes_of_query(self) -> CodesByField:
-        codes: CodesByField = {ANY_OTHER: {UNKNOWN_FILTER, EMPTY_FILTER}}
+        codes: CodesByField = {ANY_OTHER: {UNKNOWN_FILTER}}
         if self._is_list_view():
+            codes[ANY_OTHER].add(EMPTY_FILTER)
             codes[Pages.page_size_query_param] = {PAGE_SIZE_OUT_OF_RANGE}
             for form in get_filter_forms(self.view, [backend() for backend in self.get_filter_backends()]):
                 _add(codes, codes_of_form(form))

@@ -18,6 +18,7 @@ from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, ke
 from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
 from crm_project.api.errors import LengthRequired
+from crm_project.api.filters import refuse_unknown
 from crm_project.api.refusals import Refusal
 
 
@@ -59,6 +60,10 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         rows = super().get_queryset()
         return rows if source_ids is None else rows.filter(self.within(source_ids))
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow a list; a single row is named by its address alone."""
+        return super().filter_queryset(queryset) if self.action == "list" else queryset
+
     def validated(self, request: Request, **kwargs: Any) -> dict[str, Any]:
         """Return the fields of the body. Raises ValidationError."""
         serializer = self.get_serializer(data=request.data, **kwargs)
@@ -76,9 +81,12 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check who calls, and that the call can be read.
 
-        Raises LengthRequired, for a body in chunks would look empty, and BadIdempotencyKey.
+        Raises LengthRequired, for a body in chunks would look empty, BadIdempotencyKey, and ValidationError for
+        parameters of a call that takes none.
         """
         super().initial(request, *args, **kwargs)
+        if self.action not in {"list", "metadata"}:
+            refuse_unknown(sorted(request.GET), known=())
         key_of(request)
         if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
             raise LengthRequired

@@ -1,6 +1,6 @@
 """Filters that are not known are refused: a misspelt one must not answer with everything."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -57,9 +57,13 @@ class StrictFilterBackend(DjangoFilterBackend):
         return super().filter_queryset(request, queryset, view)
 
 
-def refuse_unknown(names: list[str], known: Iterable[str]) -> None:
+def refuse_unknown(names: list[str], known: Collection[str]) -> None:
     """Raise ValidationError when there are `names` that are none of those known."""
-    message = _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))}
+    message = (
+        _("There is no such filter. Known are: %(known)s.") % {"known": ", ".join(sorted(known))}
+        if known
+        else _("This call takes no parameters in its address.")
+    )
     _refuse(names, UNKNOWN_FILTER, message)
 
 

@@ -313,7 +313,8 @@ class TestOtherAddresses:
 
 
 def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: Client) -> None:
-    schema: dict[str, Any] = admin_client.get("/api/schema?format=json").json()
+    accept = {"Accept": "application/json"}
+    schema: dict[str, Any] = admin_client.get("/api/schema", headers=accept).json()
 
     assert set(schema["paths"]) == {
         "/api/contacts",
@@ -333,3 +334,13 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
 
 def test_the_page_of_the_documents_is_only_read(admin_client: Client) -> None:
     assert admin_client.options("/docs").status_code == 405
+
+
+@pytest.mark.parametrize("query", ["is_active=false", "page=1", "format=json", "format=xml", "none=1"])
+@pytest.mark.parametrize("method", ["get", "patch", "post"])
+def test_a_call_that_is_no_list_takes_no_parameters(admin_client: Client, method: str, query: str) -> None:
+    address = "/api/operators" if method == "post" else f"/api/operators/{make_operator().pk}"
+
+    response = getattr(admin_client, method)(f"{address}?{query}", {}, content_type="application/json")
+
+    assert (response.status_code, errors(response)) == (400, [("unknown_filter", query.partition("=")[0])])
