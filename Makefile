@@ -1,7 +1,7 @@
 # The commands of the project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench clean
+.PHONY: help run demo test fuzz lint format bench clean
 
 PYTHON_BIN := .venv/bin/python
 PACKAGES := crm_project leads operators distribution
@@ -28,6 +28,10 @@ test: ## Run the tests on SQLite and on a PostgreSQL of their own (ARGUMENTS="-k
 		$(PYTEST) --database $$database $(ARGUMENTS) || failed=1; \
 	done; \
 	exit $$failed
+
+fuzz: ## Call the whole API at random on both databases (ARGUMENTS="--seconds 60 --database sqlite" for less)
+	@$(DEVELOPMENT)
+	@exec $(PYTHON_BIN) -m crm_project.testing.fuzzing $(ARGUMENTS)
 
 lint: ## Check style, types, the floors, templates, migrations and settings
 	@$(DEVELOPMENT)

@@ -3,14 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import IdFilter, YesNoFilter
+from crm_project.api.filters import IdFilter, TextFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
 class SourceFilter(filters.FilterSet):
     """Filters of sources."""
 
-    code = filters.CharFilter("code", help_text=_("The word by which a bot names this source."))
+    code = TextFilter("code", help_text=_("The word by which a bot names this source."))
     is_active = YesNoFilter("is_active", help_text=_("Whether it takes new contacts."))
 
     class Meta:
@@ -21,7 +21,7 @@ class SourceFilter(filters.FilterSet):
 class LeadFilter(filters.FilterSet):
     """Filters of leads."""
 
-    external_id = filters.CharFilter("external_id", help_text=_("A phone, an e-mail, or the id in the bot."))
+    external_id = TextFilter("external_id", help_text=_("A phone, an e-mail, or the id in the bot."))
 
     class Meta:
         model = Lead
@@ -33,10 +33,10 @@ class ContactFilter(filters.FilterSet):
 
     status = filters.ChoiceFilter(choices=ContactStatus.choices)
     source = IdFilter("source_id", help_text=_("The id of a source."))
-    source_code = filters.CharFilter("source__code", help_text=_("The code of a source."))
+    source_code = TextFilter("source__code", help_text=_("The code of a source."))
     operator = IdFilter("operator_id", help_text=_("The id of an operator."))
     lead = IdFilter("lead_id", help_text=_("The id of a lead."))
-    external_id = filters.CharFilter("external_id", help_text=_("The lead's id as this source sent it."))
+    external_id = TextFilter("external_id", help_text=_("The lead's id as this source sent it."))
     created_after = filters.IsoDateTimeFilter("created_at", "gte", help_text=_("From this moment on."))
     created_before = filters.IsoDateTimeFilter("created_at", "lt", help_text=_("Before this moment."))
 

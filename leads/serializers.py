@@ -7,7 +7,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from crm_project.api.filters import HIGHEST_ID
-from crm_project.api.serializers import JSONObjectField, StoredObjectField, StrictModelSerializer, StrictSerializer
+from crm_project.api.serializers import (
+    JSONObjectField,
+    StoredObjectField,
+    StrictModelSerializer,
+    StrictSerializer,
+    Text,
+    TextOrNumber,
+    WholeNumber,
+)
 from leads.models import Contact, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
@@ -34,24 +42,21 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
         fields = ["id", "external_id", "created_at"]
 
 
-class OptionalText(serializers.CharField):
-    """A text that is stored as it is sent, and may be left out, empty or null."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, allow_blank=True, allow_null=True, trim_whitespace=False, **kwargs)
+# Of a text that is stored as it is sent, and may be left out, empty or null.
+OPTIONAL: dict[str, Any] = {"required": False, "allow_blank": True, "allow_null": True, "trim_whitespace": False}
 
 
 class IntakeSerializer(StrictSerializer):
     """What a bot sends when a lead writes; what is null counts as left out."""
 
-    external_id = serializers.CharField(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
-    source_code = serializers.CharField(max_length=100, help_text=_("The word by which a bot names this source."))
-    name = OptionalText(max_length=200)
-    phone = OptionalText(max_length=100)
-    email = OptionalText(max_length=254)
-    text = OptionalText(max_length=LONGEST_TEXT)
+    external_id = TextOrNumber(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
+    source_code = Text(max_length=100, help_text=_("The word by which a bot names this source."))
+    name = Text(max_length=200, **OPTIONAL)
+    phone = TextOrNumber(max_length=100, **OPTIONAL)
+    email = Text(max_length=254, **OPTIONAL)
+    text = Text(max_length=LONGEST_TEXT, **OPTIONAL)
     data = JSONObjectField(highest_bytes=DATA_BYTES, required=False, allow_null=True)  # type: ignore[assignment]
-    event_id = serializers.CharField(
+    event_id = TextOrNumber(
         max_length=255,
         required=False,
         allow_null=True,
@@ -109,7 +114,7 @@ class RegisteredContactSerializer(ContactSerializer):
 class ReassignSerializer(StrictSerializer):
     """Whom a contact goes to; without a name it is drawn."""
 
-    operator_id = serializers.IntegerField(
+    operator_id = WholeNumber(
         required=False, min_value=1, max_value=HIGHEST_ID, help_text=_("Left out, another is drawn.")
     )
 
@@ -117,8 +122,8 @@ class ReassignSerializer(StrictSerializer):
 class WeightSerializer(StrictSerializer):
     """The weight of one operator."""
 
-    operator_id = serializers.IntegerField(min_value=1, max_value=HIGHEST_ID)
-    weight = serializers.IntegerField(
+    operator_id = WholeNumber(min_value=1, max_value=HIGHEST_ID)
+    weight = WholeNumber(
         min_value=0, max_value=HIGHEST_WEIGHT, help_text=_("The part of the source this operator takes; 0 takes none.")
     )
 

@@ -3,16 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import YesNoFilter
+from crm_project.api.filters import TextFilter, YesNoFilter
 from operators.models import Operator
 
 
 class OperatorFilter(filters.FilterSet):
     """Filters of operators."""
 
-    external_id = filters.CharFilter(
-        "external_id", help_text=_("Their id in another system, returned by the API beside ours.")
-    )
+    external_id = TextFilter("external_id", help_text=_("Their id in another system, returned by the API beside ours."))
     is_active = YesNoFilter("is_active", help_text=_("Whether they take new contacts."))
 
     class Meta:

@@ -34,7 +34,14 @@ from crm_project.api.errors import (
 from crm_project.api.filters import EMPTY_FILTER, UNKNOWN_FILTER, refuse_unknown
 from crm_project.api.pagination import PAGE_SIZE_OUT_OF_RANGE, Pages
 from crm_project.api.refusals import Refusal
-from crm_project.api.schema import CodesByField, Schema, codes_of_form, codes_of_serializer, error_responses
+from crm_project.api.schema import (
+    CodesByField,
+    Schema,
+    codes_of_form,
+    codes_of_serializer,
+    error_responses,
+    rules_of_text,
+)
 from crm_project.api.serializers import UNKNOWN_FIELD, StrictSerializer
 
 MISSPELT = "misspelt"
@@ -210,7 +217,9 @@ class AutoSchema(SpectacularAutoSchema):
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Schema:
         schema: Schema = super()._map_serializer_field(field, direction, bypass_extensions)
         most = getattr(field, "max_length", None)
-        return {**schema, "maxItems": most} if isinstance(field, ListSerializer) and most is not None else schema
+        if isinstance(field, ListSerializer) and most is not None:
+            return {**schema, "maxItems": most}
+        return {**schema, **rules_of_text(field, schema)} if direction == "request" else schema
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
         schema: Schema = super()._map_basic_serializer(serializer, direction)

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import DjangoFilterBackend, Filter, TypedChoiceFilter
+from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, TypedChoiceFilter
 from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -20,6 +20,8 @@ PAGE_PARAMETERS = {Pages.page_query_param, Pages.page_size_query_param}
 UNKNOWN_FILTER = "unknown_filter"
 EMPTY_FILTER = "empty_filter"
 HIGHEST_ID = 2**63 - 1
+ID = {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID}
+NOT_BLANK = r"\S"  # as a pattern of JSON Schema
 
 
 class IdFilter(Filter):
@@ -29,7 +31,15 @@ class IdFilter(Filter):
 
     def __init__(self, field_name: str, help_text: str | Promise) -> None:
         super().__init__(field_name, min_value=1, max_value=HIGHEST_ID)
-        set_override(self, "field", {"type": "integer", "minimum": 1, "description": help_text})
+        set_override(self, "field", {**ID, "description": help_text})
+
+
+class TextFilter(CharFilter):
+    """Rows that have a text."""
+
+    def __init__(self, field_name: str, help_text: str | Promise) -> None:
+        super().__init__(field_name)
+        set_override(self, "field", {"type": "string", "pattern": NOT_BLANK, "description": help_text})
 
 
 class YesNoFilter(TypedChoiceFilter):

@@ -13,9 +13,11 @@ from drf_standardized_errors.openapi_utils import (
 )
 from drf_standardized_errors.settings import package_settings
 from rest_framework import status
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, ListSerializer
 
 from crm_project.api.errors import answer_to
+from crm_project.api.filters import NOT_BLANK
+from crm_project.api.serializers import Text, TextOrNumber
 
 type Endpoint = tuple[str, str, str, Callable[..., Any]]
 type Schema = dict[str, Any]
@@ -47,7 +49,22 @@ def codes_of_serializer(serializer: BaseSerializer[Any] | type[BaseSerializer[An
     fields = get_flat_serializer_fields(force_instance(serializer))
     # Whatever is inside a free object is taken as it is.
     checked = [field for field in fields if package_settings.DICT_KEY_IN_API_SCHEMA not in field.name.split(".")]
-    return _by_name(get_serializer_fields_with_error_codes(checked))
+    codes = _by_name(get_serializer_fields_with_error_codes(checked))
+    for field in fields:
+        if isinstance(field.field, ListSerializer) and getattr(field.field, "max_length", None) is not None:
+            codes[field.name].add("max_length")  # which the package knows of texts only
+    return codes
+
+
+def rules_of_text(field: Any, schema: Schema) -> Schema:
+    """Return what the schema of a field of a body lacks: that a space is no text, and that numbers are texts too."""
+    rules: Schema = {}
+    if isinstance(field, Text) and not field.allow_blank:
+        rules["pattern"] = NOT_BLANK
+    if isinstance(field, TextOrNumber):
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        rules["type"] = [*kinds, "integer"]
+    return rules
 
 
 def codes_of_form(form: Any) -> CodesByField:

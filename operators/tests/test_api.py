@@ -47,7 +47,12 @@ class TestCreating:
             ({"name": "x", "max_load": "many"}, ("invalid", "max_load")),
             ({"name": "x", "max_load": 1.5}, ("invalid", "max_load")),
             ({"name": "x", "max_load": True}, ("invalid", "max_load")),
+            ({"name": "x", "max_load": "10"}, ("invalid", "max_load")),
             ({"name": "x", "is_active": "maybe"}, ("invalid", "is_active")),
+            ({"name": "x", "is_active": "true"}, ("invalid", "is_active")),
+            ({"name": "x", "is_active": 1}, ("invalid", "is_active")),
+            ({"name": 7}, ("invalid", "name")),
+            ({"name": "x", "external_id": 7}, ("invalid", "external_id")),
             ({"name": "x", "external_id": ""}, ("blank", "external_id")),
             ({"name": "x", "load": 3}, ("unknown_field", "load")),
             ({"name": "x", "id": 3}, ("unknown_field", "id")),
@@ -65,6 +70,9 @@ class TestCreating:
         assert response.status_code == 400
         assert errors(response) == [expected]
         assert not Operator.objects.exists()
+
+    def test_a_whole_number_may_be_written_with_a_point(self, api: APIClient) -> None:
+        assert api.post("/api/operators", {"name": "x", "max_load": 10.0}).json()["max_load"] == 10
 
     def test_an_external_id_belongs_to_one_operator(self, api: APIClient) -> None:
         make_operator(external_id="crm-7")

@@ -1,0 +1,1 @@
+"""The whole API against its OpenAPI document, by schemathesis, as each kind of caller."""
