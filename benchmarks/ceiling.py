@@ -19,7 +19,7 @@ import psycopg
 
 from benchmarks.load import SOURCE_CODE, external_ids
 from crm_project.sqlite.base import PRAGMAS
-from distribution.draw import Candidate, draw, total_weight
+from distribution.draw import draw
 
 CONNECTIONS = 8
 
@@ -109,9 +109,10 @@ def register(connection: sqlite3.Connection, external_id: str) -> None:
     (source_id,) = connection.execute(FIND_SOURCE, [SOURCE_CODE]).fetchone()
     lead = connection.execute(FIND_LEAD, [external_id]).fetchone()
     (lead_id,) = lead or connection.execute(CREATE_LEAD, [external_id, now]).fetchone()
-    candidates = [Candidate(*row) for row in connection.execute(CANDIDATES, [source_id])]
+    candidates = connection.execute(CANDIDATES, [source_id]).fetchall()
     if candidates:
-        operator_id = draw(candidates, randrange(total_weight(candidates))).operator_id
+        held = [weight for _operator_id, weight in candidates]
+        operator_id, _weight = candidates[draw(held, randrange(sum(held)))]
         connection.execute(COUNT_UP, [operator_id])
         row = [lead_id, source_id, operator_id, "active", external_id, now, now]
     else:

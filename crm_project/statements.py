@@ -7,6 +7,7 @@ the same text every time. Here the text is kept, one for each kind of database.
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -91,18 +92,33 @@ class KeptStatement(KeptText):
 
 
 class KeptUpdate(KeptText):
-    """A function that changes rows: it decorates one that returns the query of the rows and their new values."""
+    """A function that changes rows: it decorates one that returns the query of the rows and their new values.
 
-    def __call__(self, *values: Any) -> None:
+    It returns the columns `returning`, in their order, of each row that was changed, as they are afterwards.
+    """
+
+    def __init__(self, build: Callable[..., Change], returning: Sequence[str] = ()) -> None:
+        super().__init__(build)
+        self._returning = returning
+
+    def __call__(self, *values: Any) -> list[Row]:
         """Run the statement with a value for each argument."""
         with _preparing_cursor() as cursor:
             self._execute(cursor, values)
+            return cursor.fetchall() if self._returning else []
 
     def _write(self, built: Change) -> Text:
         rows, changes = built
         query: Any = rows.query.chain(UpdateQuery)
         query.add_update_values(changes)
-        return Text(*query.get_compiler(connection=connection).as_sql())
+        sql, parameters = query.get_compiler(connection=connection).as_sql()
+        columns = [connection.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
+        return Text(f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters)
+
+
+def kept_update(*, returning: Sequence[str]) -> Callable[[Callable[..., Change]], KeptUpdate]:
+    """Return KeptUpdate as a decorator that takes the columns to return."""
+    return partial(KeptUpdate, returning=returning)
 
 
 class KeptInsert[M: Model]:

@@ -1,19 +1,28 @@
-"""Giving one contact to one operator: the rounds of a draw, and the only writes of operator, status and load."""
+"""Giving one contact to one operator: the rounds of a draw, and the only writes of operator and status."""
 
 import secrets
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from django.db.models import F
 from django.utils import timezone
 
-from crm_project.statements import Change, KeptInsert, KeptUpdate
-from distribution.availability import candidates, has_weight
-from distribution.draw import draw, total_weight
+from crm_project.statements import KeptInsert
+from distribution import ledger
+from distribution.availability import has_weight, roster_of
+from distribution.counts import count_draw, given_so_far
+from distribution.decisions import Attempt, record
+from distribution.draw import draw
 from distribution.locks import lock_operator_with_room
+from distribution.models import LoadChange
+from distribution.records import Account
+from distribution.rounds import Outcome, Round
+from distribution.standing import Obstacle
+from distribution.strategy import STRATEGIES
 from distribution.transactions import StartAnew, given_up
-from leads.models import Contact, ContactStatus
+from leads.models import Contact, ContactStatus, Source
 from operators.models import Operator
+
+type Confirm = Callable[[int], Operator | None]
 
 
 class Unconfirmed(StartAnew):
@@ -22,22 +31,53 @@ class Unconfirmed(StartAnew):
     def __init__(self, operator_id: int) -> None:
         super().__init__(operator_id)
         self.operator_id = operator_id
+        self.round: Round | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whom the draw took, confirmed and locked, or nobody; and the rounds that led there."""
+
+    operator: Operator | None
+    account: Account
 
 
 def draw_operator(
-    source_id: int, *, confirm: Callable[[int], Operator | None], excluding: Collection[int] = ()
-) -> Operator | None:
-    """Draw one of the available operators and return them, confirmed and locked; None when nobody is available.
+    source: Source,
+    *,
+    confirm: Confirm,
+    leaving: int | None = None,
+    returning_to: int | None = None,
+    counted: bool = True,
+) -> Choice:
+    """Choose one of the available operators by the strategy of the source.
 
     `confirm` takes the id drawn and returns the operator under lock, None to leave them to others, or raises
     Unconfirmed. That ends the round and, as the only way to give the lock back, the transaction: the next round is
     drawn in a new one, among who is available by then and was not refused before.
+
+    `leaving` is not drawn. `returning_to` is chosen without a draw if available. A draw that is `counted`, by a
+    strategy that counts, wants the source locked.
     """
-    refused = [reason.operator_id for reason in given_up() if isinstance(reason, Unconfirmed)]
-    available = candidates(source_id, excluding=[*excluding, *refused])
-    if not available:
-        return None
-    return confirm(draw(available, secrets.randbelow(total_weight(available))).operator_id)
+    rounds = _refused_rounds()
+    excluded = {round_.drawn: Obstacle.REFUSED for round_ in rounds if round_.drawn is not None}
+    if leaving is not None:
+        excluded[leaving] = Obstacle.EXCLUDED
+    opening = Round(roster=roster_of(source.pk), excluded=excluded, outcome=Outcome.NOBODY)
+    preferred = None if returning_to is None else (returning_to, opening.obstacle_of(returning_to))
+    if preferred and preferred[1] is None:
+        round_ = replace(opening, drawn=returning_to)
+    else:
+        round_ = _drawn(source, opening, counted=counted)
+    operator, outcome = _confirmed(round_, confirm)
+    if operator is not None and round_.is_draw and counted:
+        _count(source, round_)
+    return Choice(operator, Account(rounds=[*rounds, replace(round_, outcome=outcome)], preferred=preferred))
+
+
+def left_to_queue(source: Source) -> Choice:
+    """Choose nobody, whoever is available: somebody else waits for longer."""
+    return Choice(None, Account(rounds=[Round(roster=roster_of(source.pk), outcome=Outcome.LEFT_TO_QUEUE)]))
 
 
 def confirm_available(source_id: int, operator_id: int) -> Operator:
@@ -49,39 +89,72 @@ def confirm_available(source_id: int, operator_id: int) -> Operator:
     return operator
 
 
-def give(contact: Contact, operator: Operator) -> None:
+def give(contact: Contact, operator: Operator, attempt: Attempt) -> None:
     """Make the contact, new or locked, active with the operator, who is locked and has room."""
-    _release(contact)
+    _release(contact, LoadChange.Cause.LEFT)
     contact.operator = operator
     contact.status = ContactStatus.ACTIVE
     contact.assigned_at = timezone.now()
     contact.closed_at = None
     _store(contact)
-    _count_up(operator.pk)
+    record(contact, attempt, operator.pk, ledger.count_up(operator.pk, contact))
 
 
-def put_in_queue(contact: Contact) -> None:
+def put_in_queue(contact: Contact, attempt: Attempt) -> None:
     """Make the contact, new or locked, wait; it keeps its age. An operator it has is locked."""
-    _release(contact)
+    _release(contact, LoadChange.Cause.LEFT)
     contact.operator = None
     contact.status = ContactStatus.WAITING
     contact.assigned_at = None
     contact.closed_at = None
     _store(contact)
+    record(contact, attempt)
 
 
 def end(contact: Contact) -> None:
     """Make the locked contact closed. An operator it has is locked, and stays named on it."""
-    _release(contact)
+    _release(contact, LoadChange.Cause.CLOSED)
     contact.status = ContactStatus.CLOSED
     contact.closed_at = timezone.now()
     _store(contact)
 
 
-def _release(contact: Contact) -> None:
+def _refused_rounds() -> list[Round]:
+    return [reason.round for reason in given_up() if isinstance(reason, Unconfirmed) and reason.round is not None]
+
+
+def _drawn(source: Source, opening: Round, *, counted: bool) -> Round:
+    """Return the round with a ticket and whom it names; as it is when nobody is available."""
+    candidates = opening.candidates
+    if not candidates:
+        return opening
+    strategy = STRATEGIES[source.strategy]
+    given = given_so_far(source.pk, candidates) if strategy.counts and counted else None
+    held = strategy.tickets(candidates, given)
+    ticket = secrets.randbelow(sum(held))
+    return replace(opening, given=given, ticket=ticket, drawn=candidates[draw(held, ticket)].operator_id)
+
+
+def _confirmed(round_: Round, confirm: Confirm) -> tuple[Operator | None, Outcome]:
+    if round_.drawn is None:
+        return None, Outcome.NOBODY
+    try:
+        operator = confirm(round_.drawn)
+    except Unconfirmed as refusal:
+        refusal.round = replace(round_, outcome=Outcome.UNAVAILABLE)
+        raise
+    return operator, Outcome.LEFT_TO_QUEUE if operator is None else Outcome.TAKEN
+
+
+def _count(source: Source, round_: Round) -> None:
+    if STRATEGIES[source.strategy].counts and round_.drawn is not None:
+        count_draw(source.pk, round_.candidates, round_.given, round_.drawn)
+
+
+def _release(contact: Contact, cause: LoadChange.Cause) -> None:
     """Take the contact, if it is active, off its operator's load."""
     if contact.status == ContactStatus.ACTIVE and contact.operator_id is not None:
-        _count_down(contact.operator_id)
+        ledger.count_down(contact.operator_id, contact, cause)
 
 
 def _store(contact: Contact) -> None:
@@ -94,13 +167,3 @@ def _store(contact: Contact) -> None:
 
 
 _insert_contact = KeptInsert(Contact)
-
-
-@KeptUpdate
-def _count_up(operator_id: Any) -> Change:
-    return Operator.objects.filter(pk=operator_id), {"load": F("load") + 1}
-
-
-@KeptUpdate
-def _count_down(operator_id: Any) -> Change:
-    return Operator.objects.filter(pk=operator_id), {"load": F("load") - 1}

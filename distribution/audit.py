@@ -7,6 +7,7 @@ from django.db.models import Case, Count, F, FilteredRelation, Q, When, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
+from distribution.ledger import set_load
 from distribution.locks import lock_operator
 from distribution.queue import drain
 from distribution.selectors import next_in_queue
@@ -118,7 +119,7 @@ def mend_load(operator_id: int) -> None:
     """Count the operator's active contacts anew, under their lock, and store that as the load."""
     operator = lock_operator(operator_id)
     counted = Contact.objects.active().filter(operator=operator).count()
-    Operator.objects.filter(pk=operator_id).update(load=counted)
+    set_load(operator_id, counted)
 
 
 def _waiting_beside_available_operators() -> Iterator[LeftWaiting]:

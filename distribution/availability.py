@@ -1,22 +1,12 @@
-"""Who is available: the one list of conditions, as a filter and as a reason."""
+"""Who is available: the one list of conditions, as a filter of rows and as read."""
 
-from collections.abc import Collection
-from enum import StrEnum
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
 from crm_project.statements import KeptStatement
-from distribution.draw import Candidate
+from distribution.standing import Obstacle, Standing, available
 from operators.models import Operator, Weight
-
-
-class Obstacle(StrEnum):
-    """Why an operator of a source is not available; the values are stable codes."""
-
-    INACTIVE = "inactive"
-    ZERO_WEIGHT = "zero_weight"
-    AT_LIMIT = "at_limit"
 
 
 def can_take(operator: str = "") -> Q:
@@ -37,21 +27,24 @@ def can_take_as_read(operator: Operator) -> bool:
     return operator.is_active and operator.has_room
 
 
+def standing_of(operator: Operator, weight: int) -> Standing:
+    """Return how the operator, as read, stands with `weight`."""
+    return Standing(operator.pk, weight, operator.load, operator.max_load, operator.is_active)
+
+
 def obstacle(operator: Operator, weight: int) -> Obstacle | None:
     """Return what keeps `operator`, as read, from being available with `weight`; None when nothing does."""
-    if not operator.is_active:
-        return Obstacle.INACTIVE
-    if weight == 0:
-        return Obstacle.ZERO_WEIGHT
-    if not operator.has_room:
-        return Obstacle.AT_LIMIT
-    return None
+    return standing_of(operator, weight).obstacle
 
 
-def candidates(source_id: int, *, excluding: Collection[int] = ()) -> list[Candidate]:
-    """Return who is available on the source now, by operator id, without the operators `excluding` names."""
-    rows = _available_weights(source_id)
-    return [Candidate(operator_id, weight) for operator_id, weight in rows if operator_id not in excluding]
+def roster_of(source_id: int) -> list[Standing]:
+    """Return how every operator of the source stands now, by operator id."""
+    return [Standing._make(row) for row in _roster(source_id)]
+
+
+def anybody_available(source_id: int) -> bool:
+    """Return whether a draw on the source would find somebody now."""
+    return bool(available(roster_of(source_id)))
 
 
 def has_weight(source_id: int, operator_id: int) -> bool:
@@ -60,9 +53,9 @@ def has_weight(source_id: int, operator_id: int) -> bool:
 
 
 @KeptStatement
-def _available_weights(source_id: Any) -> QuerySet[Any, Any]:
-    weights = Weight.objects.filter(is_available(), source=source_id)
-    return weights.order_by("operator_id").values_list("operator_id", "weight")
+def _roster(source_id: Any) -> QuerySet[Any, Any]:
+    columns = ("operator_id", "weight", "operator__load", "operator__max_load", "operator__is_active")
+    return Weight.objects.filter(source=source_id).order_by("operator_id").values_list(*columns)
 
 
 @KeptStatement

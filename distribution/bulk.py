@@ -15,6 +15,7 @@ from distribution.errors import (
     OperatorStillActive,
 )
 from distribution.handling import reassign_by_draw, reassign_to_operator, return_to_queue
+from distribution.models import Trigger
 from distribution.roster import change_operator
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -103,14 +104,16 @@ def _service(move: BulkMove) -> Callable[[int], Operator | None]:
 
 
 def _to_operator(from_operator_id: int, to_operator_id: int, contact_id: int) -> Operator | None:
-    return reassign_to_operator(contact_id, to_operator_id, from_operator_id=from_operator_id).operator
+    return reassign_to_operator(
+        contact_id, to_operator_id, from_operator_id=from_operator_id, trigger=Trigger.BULK
+    ).operator
 
 
 def _by_draw(from_operator_id: int, contact_id: int) -> Operator | None:
-    return reassign_by_draw(contact_id, from_operator_id=from_operator_id).operator
+    return reassign_by_draw(contact_id, from_operator_id=from_operator_id, trigger=Trigger.BULK).operator
 
 
 def _to_queue(from_operator_id: int, contact_id: int) -> Operator | None:
-    return_to_queue(contact_id, from_operator_id=from_operator_id)
+    return_to_queue(contact_id, from_operator_id=from_operator_id, trigger=Trigger.BULK)
     # The drain after the commit may have given it to somebody.
     return Operator.objects.filter(contacts=contact_id).first()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Min, OuterRef, Subquery
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from distribution.handling import close_contact
 from distribution.intake import Intake, register_contact
+from distribution.models import Decision, LoadChange, SettingChange
 from distribution.roster import change_operator, change_source, create_operator, create_source, set_weights
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
@@ -123,10 +125,18 @@ class Demo:
             contact.assigned_at = contact.assigned_at and self._diary.moment_of(contact.assigned_at)
             contact.closed_at = contact.closed_at and self._diary.moment_of(contact.closed_at)
         Contact.objects.bulk_update(contacts, ["created_at", "assigned_at", "closed_at"], batch_size=500)
+        for model in (Decision, LoadChange, SettingChange):
+            self._set_back(model)
         Operator.objects.update(created_at=self._start, limit_set_at=self._start)
         Source.objects.update(created_at=self._start)
         first = Contact.objects.filter(lead=OuterRef("pk")).values("lead").values(first=Min("created_at"))
         Lead.objects.update(created_at=Subquery(first))
+
+    def _set_back(self, model: Any) -> None:
+        records = list(model.objects.only("at"))
+        for record in records:
+            record.at = self._diary.moment_of(record.at)
+        model.objects.bulk_update(records, ["at"], batch_size=500)
 
     def _moments(self) -> list[datetime]:
         """Return when the contacts arrive: by day more than by night, less on weekends."""

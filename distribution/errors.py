@@ -79,4 +79,4 @@ class HasContacts(Refusal):
     """What has contacts is kept, so that nothing accepted is lost."""
 
     code = "has_contacts"
-    message = _("This has contacts and cannot be deleted. Operators and sources can be deactivated instead.")
+    message = _("This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead.")

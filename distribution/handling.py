@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from functools import partial
 
-from distribution.assignment import Unconfirmed, draw_operator, end, give, put_in_queue
-from distribution.availability import can_take_as_read, has_weight
+from distribution.assignment import Unconfirmed, draw_operator, end, give, left_to_queue, put_in_queue
+from distribution.availability import can_take_as_read, has_weight, standing_of
+from distribution.decisions import Attempt, record
 from distribution.errors import (
     ContactClosed,
     NobodyAvailable,
@@ -14,14 +15,18 @@ from distribution.errors import (
     OperatorUnavailable,
 )
 from distribution.locks import lock_contact, lock_operator, lock_operator_with_room, lock_operators
+from distribution.models import Trigger
 from distribution.queue import drain_after_commit
+from distribution.records import Account
 from distribution.selectors import (
     on_list_of,
+    somebody_waits_for,
     somebody_waits_longer,
     sources_of_operator,
     sources_sharing_operators,
+    weight_of,
 )
-from distribution.transactions import in_transaction
+from distribution.transactions import after_refusal, in_transaction
 from leads.models import Contact
 from operators.models import Operator
 
@@ -48,10 +53,10 @@ def reopen_contact(contact_id: int) -> Contact:
         return contact
     operator = None if contact.operator_id is None else lock_operator_with_room(contact.operator_id)
     if operator is None:
-        put_in_queue(contact)
+        put_in_queue(contact, Attempt(trigger=Trigger.REOPENING, account=Account()))
         drain_after_commit(sources_sharing_operators(contact.source_id))
     else:
-        give(contact, operator)
+        give(contact, operator, _by_hand(contact, operator, Trigger.REOPENING))
     return contact
 
 
@@ -62,6 +67,7 @@ def reassign_to_operator(
     *,
     from_operator_id: int | None = None,
     among: Collection[int] | None = None,
+    trigger: Trigger = Trigger.REASSIGNMENT,
 ) -> Contact:
     """Move the contact to the operator named, ahead of the queue and without asking for a weight; return it.
 
@@ -78,38 +84,42 @@ def reassign_to_operator(
     operator = _lock_with_previous(previous_id, operator_id)
     if operator is None or not Operator.objects.filter(on_list_of(among), pk=operator_id).exists():
         raise OperatorNotFound
+    attempt = _by_hand(contact, operator, trigger)
     if not can_take_as_read(operator):
+        after_refusal(_record_failure, contact, attempt)
         raise OperatorUnavailable
-    give(contact, operator)
+    give(contact, operator, attempt)
     _drain_for(previous_id)
     return contact
 
 
 @in_transaction
-def reassign_by_draw(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
+def reassign_by_draw(
+    contact_id: int, *, from_operator_id: int | None = None, trigger: Trigger = Trigger.REASSIGNMENT
+) -> Contact:
     """Move the contact to another operator of its source by draw; return it.
 
     A waiting contact takes nobody from an older one of its source. Raises ContactNotFound, ContactClosed and
     NobodyAvailable, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
     """
     contact = _lock_open_contact(contact_id, from_operator_id)
+    source, previous_id = contact.source, contact.operator_id
     if contact.is_waiting and somebody_waits_longer(contact):
+        choice = left_to_queue(source)
+    else:
+        confirm = partial(_confirm_move, source.pk, previous_id)
+        choice = draw_operator(source, confirm=confirm, leaving=previous_id, counted=False)
+    attempt = Attempt(trigger=trigger, account=choice.account, strategy=source.strategy)
+    if choice.operator is None:
+        after_refusal(_record_failure, contact, attempt)
         raise NobodyAvailable
-    previous_id = contact.operator_id
-    operator = draw_operator(
-        contact.source_id,
-        confirm=partial(_confirm_move, contact.source_id, previous_id),
-        excluding=[] if previous_id is None else [previous_id],
-    )
-    if operator is None:
-        raise NobodyAvailable
-    give(contact, operator)
+    give(contact, choice.operator, attempt)
     _drain_for(previous_id)
     return contact
 
 
 @in_transaction
-def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
+def return_to_queue(contact_id: int, *, from_operator_id: int, trigger: Trigger = Trigger.REASSIGNMENT) -> Contact:
     """Take the contact from that operator, put it back in the queue with its first age and return it.
 
     Raises ContactNotFound, ContactClosed, NoLongerTheirs, and OperatorStillActive when the operator could be given
@@ -118,7 +128,7 @@ def return_to_queue(contact_id: int, *, from_operator_id: int) -> Contact:
     contact = _lock_open_contact(contact_id, from_operator_id)
     if lock_operator(from_operator_id).is_active:
         raise OperatorStillActive
-    put_in_queue(contact)
+    put_in_queue(contact, Attempt(trigger=trigger, account=Account()))
     drain_after_commit(sources_sharing_operators(contact.source_id))
     return contact
 
@@ -143,6 +153,18 @@ def _confirm_move(source_id: int, previous_id: int | None, operator_id: int) -> 
     if operator is None or not can_take_as_read(operator) or not has_weight(source_id, operator_id):
         raise Unconfirmed(operator_id)
     return operator
+
+
+def _by_hand(contact: Contact, operator: Operator, trigger: Trigger) -> Attempt:
+    """Return the attempt to give the contact to the operator who was named."""
+    weight = weight_of(contact.source_id, operator.pk)
+    passed = somebody_waits_for(operator.pk, longer_than=contact)
+    return Attempt(trigger=trigger, account=Account(by_hand=standing_of(operator, weight), passed_queue=passed))
+
+
+@in_transaction
+def _record_failure(contact: Contact, attempt: Attempt) -> None:
+    record(contact, attempt)
 
 
 def _drain_for(operator_id: int | None) -> None:

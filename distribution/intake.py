@@ -9,10 +9,12 @@ from django.db.models import QuerySet, Subquery
 
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.assignment import Unconfirmed, draw_operator, give, put_in_queue
+from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
-from distribution.locks import lock_lead, lock_operator_with_room
+from distribution.locks import lock_for_draw, lock_lead, lock_operator_with_room
+from distribution.models import Trigger
 from distribution.queue import drain_after_commit
-from distribution.selectors import queue_before, sources_sharing_operators
+from distribution.selectors import operator_to_return_to, queue_before, sources_sharing_operators
 from distribution.transactions import StartAnew, in_transaction
 from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator
@@ -124,13 +126,18 @@ def _new_contact(lead_id: int, source: Source, intake: Intake) -> Contact:
 
 
 def _assign_or_queue(contact: Contact) -> Contact:
-    operator = draw_operator(contact.source_id, confirm=partial(_confirm_arrival, contact.source_id))
-    if operator is None:
-        put_in_queue(contact)
+    source = contact.source
+    lock_for_draw(source)
+    choice = draw_operator(
+        source, confirm=partial(_confirm_arrival, source.pk), returning_to=operator_to_return_to(contact)
+    )
+    attempt = Attempt(trigger=Trigger.ARRIVAL, account=choice.account, strategy=source.strategy)
+    if choice.operator is None:
+        put_in_queue(contact, attempt)
         # A place may become free between the draw and the commit, and its drain does not see this contact yet.
-        drain_after_commit(sources_sharing_operators(contact.source_id), if_room_on=contact.source_id)
+        drain_after_commit(sources_sharing_operators(source.pk), if_room_on=source.pk)
     else:
-        give(contact, operator)
+        give(contact, choice.operator, attempt)
     return contact
 
 

@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from crm_project.statements import KeptStatement
 from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
+from distribution.strategy import STRATEGIES
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 
@@ -29,6 +30,12 @@ def lock_source(source_id: int) -> Source:
     if source is None:
         raise SourceNotFound
     return source
+
+
+def lock_for_draw(source: Source) -> None:
+    """Lock the source if its strategy counts what it gives: then its draws take turns."""
+    if STRATEGIES[source.strategy].counts:
+        lock_source(source.pk)
 
 
 def lock_contact(contact_id: int) -> Contact:

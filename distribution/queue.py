@@ -9,9 +9,12 @@ from django.db.models import QuerySet
 
 from crm_project.api.refusals import Refusal
 from distribution.assignment import confirm_available, draw_operator, give
-from distribution.availability import candidates
-from distribution.locks import lock_contact
-from distribution.selectors import next_in_queue
+from distribution.availability import anybody_available
+from distribution.decisions import Attempt, record_again
+from distribution.errors import ContactNotFound
+from distribution.locks import lock_contact, lock_for_draw
+from distribution.models import Trigger
+from distribution.selectors import next_in_queue, operator_to_return_to
 from distribution.transactions import after_commit, in_transaction
 from leads.models import Source
 
@@ -52,7 +55,7 @@ def drain_after_commit(sources: QuerySet[Source], *, if_room_on: int | None = No
 def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> None:
     # What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
     try:
-        if if_room_on is None or candidates(if_room_on):
+        if if_room_on is None or anybody_available(if_room_on):
             drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
     except (DatabaseFailure, Refusal):
         logger.exception("The queue could not be drained after a commit; the next sweep will do it.")
@@ -62,13 +65,21 @@ def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> N
 def give_waiting(contact_id: int) -> bool | None:
     """Give one waiting contact by draw; return whether somebody took it.
 
-    Returns None when it no longer waits, or its source rests by now.
+    Returns None when it no longer waits, or its source rests by now. Raises ContactNotFound.
     """
+    source = Source.objects.filter(contacts=contact_id).first()
+    if source is None:
+        raise ContactNotFound
+    lock_for_draw(source)
     contact = lock_contact(contact_id)
     if not (contact.is_waiting and contact.source.is_active):
         return None
-    operator = draw_operator(contact.source_id, confirm=partial(confirm_available, contact.source_id))
-    if operator is None:
+    choice = draw_operator(
+        source, confirm=partial(confirm_available, source.pk), returning_to=operator_to_return_to(contact)
+    )
+    attempt = Attempt(trigger=Trigger.DRAIN, account=choice.account, strategy=source.strategy)
+    if choice.operator is None:
+        record_again(contact, attempt)
         return False
-    give(contact, operator)
+    give(contact, choice.operator, attempt)
     return True

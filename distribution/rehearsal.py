@@ -4,10 +4,12 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from distribution.availability import can_take_as_read, obstacle
+from distribution.availability import standing_of
 from distribution.bulk import BulkMove, Moved, Result, Stayed
-from distribution.draw import Candidate, draw, total_weight
+from distribution.draw import draw
 from distribution.errors import NobodyAvailable, OperatorUnavailable
+from distribution.standing import Obstacle, Standing, available
+from distribution.strategy import STRATEGIES
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
@@ -27,6 +29,7 @@ class Rehearsal:
         for weight in Weight.objects.order_by("operator_id"):
             self._weights[weight.source_id].append(weight)
         self._resting = set(Source.objects.filter(is_active=False).values_list("pk", flat=True))
+        self._strategies = dict(Source.objects.values_list("pk", "strategy"))
 
     def room(self, contacts: Iterable[Contact]) -> dict[Operator, int]:
         """Return who could take some of the contacts, by id, and how many each has room for."""
@@ -47,20 +50,17 @@ class Rehearsal:
         candidates = self._candidates(source_id)
         if not candidates:
             return None
-        return self._operators[draw(candidates, secrets.randbelow(total_weight(candidates))).operator_id]
+        held = STRATEGIES[self._strategies[source_id]].tickets(candidates, None)
+        return self._operators[candidates[draw(held, secrets.randbelow(sum(held)))].operator_id]
 
-    def _candidates(self, source_id: int) -> list[Candidate]:
+    def _candidates(self, source_id: int) -> list[Standing]:
         if self._move.to_operator is not None:
-            receiver = self._operators[self._move.to_operator.pk]
-            return [Candidate(receiver.pk, 1)] if can_take_as_read(receiver) else []
+            return available([standing_of(self._operators[self._move.to_operator.pk], 1)])
         if self._move.to_queue and source_id in self._resting:
             return []
-        return [
-            Candidate(weight.operator_id, weight.weight)
-            for weight in self._weights[source_id]
-            if weight.operator_id != self._move.from_operator.pk
-            and obstacle(self._operators[weight.operator_id], weight.weight) is None
-        ]
+        weights = self._weights[source_id]
+        roster = [standing_of(self._operators[weight.operator_id], weight.weight) for weight in weights]
+        return available(roster, {self._move.from_operator.pk: Obstacle.EXCLUDED})
 
     def _result(self, receiver: Operator | None) -> Result:
         if receiver is not None or self._move.to_queue:

@@ -7,10 +7,13 @@ from django.db.models import Model, ProtectedError, QuerySet
 from django.utils import timezone
 
 from distribution.availability import can_take_as_read
+from distribution.counts import start_anew
 from distribution.errors import HasContacts, OperatorNotFound
+from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
+from distribution.ledger import note_limit
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
 from distribution.queue import drain_after_commit
-from distribution.selectors import Share, on_list_of, shares, sources_of_operator
+from distribution.selectors import Share, on_list_of, shares, sources_of_operator, weights_of
 from distribution.transactions import in_transaction
 from leads.models import Lead, Source
 from operators.models import Operator, Weight
@@ -19,7 +22,9 @@ from operators.models import Operator, Weight
 @in_transaction
 def create_operator(**fields: Any) -> Operator:
     """Store a new operator, who has no weight anywhere yet, and return them."""
-    return Operator.objects.create(**fields)
+    operator = Operator.objects.create(**fields)
+    record_new(operator)
+    return operator
 
 
 @in_transaction
@@ -29,12 +34,15 @@ def change_operator(operator_id: int, **changes: Any) -> Operator:
     A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
     """
     operator = lock_operator(operator_id)
-    limit_before = operator.max_load
+    before = settings_of(operator)
     changed_fields = _set(operator, changes)
-    if operator.max_load != limit_before:
+    if operator.max_load != before["max_load"]:
         operator.limit_set_at = timezone.now()
         changed_fields.append("limit_set_at")
     operator.save(update_fields=changed_fields)
+    if operator.max_load != before["max_load"]:
+        note_limit(operator_id)
+    record_changes(operator, before)
     if can_take_as_read(operator) and changes.keys() & {"is_active", "max_load"}:
         drain_after_commit(sources_of_operator(operator_id))
     return operator
@@ -43,14 +51,20 @@ def change_operator(operator_id: int, **changes: Any) -> Operator:
 @in_transaction
 def create_source(**fields: Any) -> Source:
     """Store a new source, which has no weights yet, and return it."""
-    return Source.objects.create(**fields)
+    source = Source.objects.create(**fields)
+    record_new(source)
+    return source
 
 
 @in_transaction
 def change_source(source_id: int, **changes: Any) -> Source:
     """Set the fields given, drain the queue of a source that became active, and return it. Raises SourceNotFound."""
     source = lock_source(source_id)
+    before = settings_of(source)
     source.save(update_fields=_set(source, changes))
+    record_changes(source, before)
+    if source.strategy != before["strategy"]:
+        start_anew(source_id)
     if changes.get("is_active"):
         drain_after_commit(Source.objects.filter(pk=source_id))
     return source
@@ -68,6 +82,7 @@ def set_weights(
     """
     lock_source(source_id)
     _check_operators(weights, among)
+    before = weights_of(source_id)
     if replace:
         Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
     Weight.objects.bulk_create(
@@ -79,6 +94,7 @@ def set_weights(
         unique_fields=["source", "operator"],
         update_fields=["weight"],
     )
+    record_weights(source_id, before, {**({} if replace else before), **weights})
     drain_after_commit(Source.objects.filter(pk=source_id))
     return shares(source_id)
 
@@ -87,7 +103,9 @@ def set_weights(
 def remove_weight(source_id: int, operator_id: int) -> None:
     """Take the operator off the source's list; contacts they have stay with them. Raises SourceNotFound."""
     lock_source(source_id)
+    before = weights_of(source_id)
     Weight.objects.filter(source=source_id, operator=operator_id).delete()
+    record_weights(source_id, before, weights_of(source_id))
 
 
 def delete_operator(operator_id: int) -> None:
@@ -117,6 +135,7 @@ def _delete[M: Model](rows: QuerySet[M]) -> None:
     row = lock_for_deletion(rows)
     try:
         if row is not None:
+            record_deletion(row)
             row.delete()
     except ProtectedError as error:
         raise HasContacts from error

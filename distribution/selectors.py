@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from crm_project.statements import KeptStatement
 from distribution.availability import is_available, obstacle
+from distribution.models import Decision
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
@@ -33,10 +34,23 @@ def on_list_of(source_ids: Collection[int] | None) -> Q:
     return Q(pk__in=Weight.objects.filter(source__in=source_ids).values("operator"))
 
 
+def was_chosen() -> Exists:
+    """Return the filter of operators whom a decision names as its winner."""
+    return Exists(Decision.objects.filter(operator=OuterRef("pk")))
+
+
 def sources_sharing_operators(source_id: int) -> QuerySet[Source]:
     """Return the source and those that draw from one of the same operators."""
     operators = Weight.objects.filter(source=source_id, weight__gt=0).values("operator")
     return Source.objects.filter(pk__in=Weight.objects.filter(operator__in=operators, weight__gt=0).values("source"))
+
+
+def operator_to_return_to(contact: Contact) -> int | None:
+    """Return the id of the operator whom the lead of the contact had last, if its source prefers the same again."""
+    if not contact.source.prefer_same_operator:
+        return None
+    earlier = Contact.objects.filter(lead=contact.lead_id, operator__isnull=False).exclude(pk=contact.pk)
+    return earlier.order_by("-id").values_list("operator_id", flat=True).first()
 
 
 def queue_before(source_id: int, operator_id: int) -> bool | None:
@@ -53,6 +67,24 @@ def somebody_waits_longer(contact: Contact) -> bool:
     """Return whether an older contact waits on the contact's source, whose queue does not rest."""
     oldest = Contact.objects.waiting().filter(source=contact.source_id, source__is_active=True).oldest_first().first()
     return oldest is not None and oldest != contact
+
+
+def somebody_waits_for(operator_id: int, *, longer_than: Contact) -> bool:
+    """Return whether an older contact waits, on any active source, that could be given to the operator."""
+    waiting = Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
+    older = Q(created_at__lt=longer_than.created_at) | Q(created_at=longer_than.created_at, pk__lt=longer_than.pk)
+    return waiting.filter(older).exclude(pk=longer_than.pk).exists()
+
+
+def weight_of(source_id: int, operator_id: int) -> int:
+    """Return the operator's weight on the source, 0 without any."""
+    weights = Weight.objects.filter(source=source_id, operator=operator_id)
+    return weights.values_list("weight", flat=True).first() or 0
+
+
+def weights_of(source_id: int) -> dict[int, int]:
+    """Return the weights of the source by operator id."""
+    return dict(Weight.objects.filter(source=source_id).order_by("operator_id").values_list("operator_id", "weight"))
 
 
 def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial, wraps
@@ -10,6 +10,7 @@ from functools import partial, wraps
 from django.db import DatabaseError, transaction
 
 from crm_project.access.idempotency import Once, taken
+from crm_project.api.refusals import Refusal
 
 ATTEMPTS = 8
 LONGEST_FIRST_PAUSE_SECONDS = 0.005
@@ -30,11 +31,12 @@ class StartAnew(Exception):
 
 @dataclass
 class Running:
-    """A service at work: how to keep its answer, why earlier attempts were given up, what comes after the commit."""
+    """A service at work: how to keep its answer, why earlier attempts were given up, what comes afterwards."""
 
     once: Once | None
     given_up: list[StartAnew] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    after_commit: list[Step] = field(default_factory=list)
+    after_refusal: list[Step] = field(default_factory=list)
 
 
 _running: ContextVar[Running] = ContextVar("running")
@@ -46,6 +48,8 @@ def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
     The answer to a call with an Idempotency-Key is kept by the same transaction.
     The transaction starts anew after a deadlock and the like, and whenever `work` raises StartAnew.
 
+    What was put off with `after_refusal` runs when it refuses.
+
     Raises RuntimeError inside another transaction, where a repetition could not start anew; and whatever else `work`
     raises, with nothing stored.
     """
@@ -56,10 +60,12 @@ def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
         token = _running.set(running)
         try:
             result = _repeated(partial(work, *args, **kwargs), running)
+        except Refusal:
+            _run(running.after_refusal)
+            raise
         finally:
             _running.reset(token)
-        for step in running.steps:
-            step()
+        _run(running.after_commit)
         return result
 
     return service
@@ -67,7 +73,12 @@ def in_transaction[**P, T](work: Callable[P, T]) -> Callable[P, T]:
 
 def after_commit(step: Callable[..., object], *args: object) -> None:
     """Put a call off until the transaction of the running service is committed; after a rollback it is forgotten."""
-    _running.get().steps.append(partial(step, *args))
+    _running.get().after_commit.append(partial(step, *args))
+
+
+def after_refusal(step: Callable[..., object], *args: object) -> None:
+    """Put a call off until the running service has refused, and its transaction is undone."""
+    _running.get().after_refusal.append(partial(step, *args))
 
 
 def given_up() -> list[StartAnew]:
@@ -80,10 +91,16 @@ def sqlstate(error: DatabaseError) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+def _run(steps: Iterable[Step]) -> None:
+    for step in steps:
+        step()
+
+
 def _repeated[T](work: Callable[[], T], running: Running) -> T:
     failures = 0
     while True:
-        running.steps.clear()
+        running.after_commit.clear()
+        running.after_refusal.clear()
         try:
             with transaction.atomic(durable=True):
                 return work() if running.once is None else running.once(work)

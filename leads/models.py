@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+DEFAULT_STRATEGY = "weighted_random"
+
 
 class Source(models.Model):
     """A bot or channel that leads write from."""
@@ -27,6 +29,19 @@ class Source(models.Model):
         default=False,
         help_text=_("A lead whose contact on this source is still open gets that one back instead of a second."),
     )
+    strategy = models.CharField(
+        _("strategy"),
+        max_length=32,
+        default=DEFAULT_STRATEGY,
+        db_default=DEFAULT_STRATEGY,
+        help_text=_("How an operator is chosen among those available."),
+    )
+    prefer_same_operator = models.BooleanField(
+        _("prefer the same operator"),
+        default=False,
+        db_default=False,
+        help_text=_("A lead who wrote before goes back to the operator of their last contact, if available."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -36,6 +51,7 @@ class Source(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(name=""), name="source_has_a_name"),
             models.CheckConstraint(condition=~Q(code=""), name="source_has_a_code"),
+            models.CheckConstraint(condition=~Q(strategy=""), name="source_has_a_strategy"),
         ]
 
     def __str__(self) -> str:

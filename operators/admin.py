@@ -14,7 +14,7 @@ from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
-from distribution.selectors import with_total_available
+from distribution.selectors import was_chosen, with_total_available
 from leads.models import ContactStatus
 from operators.models import Operator, Weight
 
@@ -62,6 +62,10 @@ class OperatorAdmin(WithWeightsAdmin):
     def change_row(self, row: Operator, **changes: Any) -> None:
         """Change the operator; what makes room gives waiting contacts away."""
         roster.change_operator(row.pk, **changes)
+
+    def kept(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those who have contacts, or had some: decisions name them."""
+        return super().kept(rows) | rows.filter(was_chosen())
 
     def delete_row(self, row: Operator) -> None:
         """Delete the operator."""

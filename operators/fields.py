@@ -11,7 +11,7 @@ class LoadField(models.PositiveIntegerField):
 
     An admin form, a PATCH, an import or a revert saves a whole row that it read some time ago; with an ordinary
     field it would put back the load of that time. Here a new row starts at 0 and every later save sets the column
-    to itself. The counter moves only by `QuerySet.update()`, in `distribution.assignment`.
+    to itself. The counter moves only by `QuerySet.update()`, in `distribution.ledger`.
     """
 
     def pre_save(self, model_instance: models.Model, add: bool) -> int | Combinable:

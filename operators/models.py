@@ -37,6 +37,13 @@ class Operator(models.Model):
     load = LoadField(
         _("load"), default=0, db_default=0, editable=False, help_text=_("How many contacts are active now.")
     )
+    ledger_length = LoadField(
+        _("length of the ledger"),
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("How often the load or the limit has changed."),
+    )
     limit_set_at = models.DateTimeField(
         _("limit set"), default=timezone.now, editable=False, help_text=_("When the limit got its present value.")
     )

@@ -14,8 +14,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
 
-from distribution.availability import Obstacle, obstacle
+from distribution.availability import obstacle
 from distribution.selectors import share
+from distribution.standing import Obstacle
 
 LONGEST_LINE = 30
 WHY_NOT = {

@@ -7,8 +7,9 @@ from django.db.models import Count, Q
 from model_bakery import baker
 
 from distribution.intake import Intake, register_contact
+from distribution.models import Checkpoint, Decision, DrawCount, LoadChange, RosterVersion, SettingChange
 from distribution.selectors import next_in_queue
-from leads.models import Contact, Source
+from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator, Weight
 
 _numbers = count(1)
@@ -32,6 +33,15 @@ def arrive(source: Source, external_id: str = "", **fields: Any) -> Contact:
     external_id = external_id or f"lead_{next(_numbers)}"
     registration = register_contact(Intake(source_code=source.code, external_id=external_id, **fields))
     return Contact.objects.get(pk=registration.contact.pk)
+
+
+def empty_the_house() -> None:
+    """Remove every row of the distribution, what is kept for ever included."""
+    records = [Decision, LoadChange, RosterVersion, DrawCount, Checkpoint, SettingChange]
+    models: list[Any] = [*records, SourceEvent, Contact, Lead, Weight, Source, Operator]
+    for model in models:
+        rows = model.objects.all()
+        rows._raw_delete(rows.db)
 
 
 def assert_loads_are_true() -> None:

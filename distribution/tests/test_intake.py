@@ -172,7 +172,7 @@ def test_the_answer_shows_what_its_own_transaction_committed() -> None:
     assert Contact.objects.get(pk=registration.contact.pk).operator == operator
 
 
-@pytest.mark.parametrize("failing", ["candidates", "next_in_queue"])
+@pytest.mark.parametrize("failing", ["anybody_available", "next_in_queue"])
 @pytest.mark.parametrize("failure", [OperationalError("gone"), InterfaceError("gone"), ContactNotFound()])
 def test_a_database_that_fails_while_draining_does_not_take_back_what_was_accepted(
     failing: str, failure: Exception
@@ -180,7 +180,7 @@ def test_a_database_that_fails_while_draining_does_not_take_back_what_was_accept
     source = make_source()
 
     with (
-        patch.object(queue, "candidates", return_value=["somebody"]),
+        patch.object(queue, "anybody_available", return_value=True),
         patch.object(queue, failing, side_effect=failure) as look,
     ):
         assert arrive(source).is_waiting

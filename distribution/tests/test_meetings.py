@@ -16,6 +16,7 @@ from crm_project.api.refusals import Refusal
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
 from distribution import assignment, intake, locks
+from distribution.decisions import Attempt
 from distribution.handling import close_contact
 from distribution.selectors import next_in_queue
 from distribution.transactions import in_transaction
@@ -63,10 +64,10 @@ def arrive_while_a_place_becomes_free(start: Start) -> tuple[Operator, Contact]:
     nobody_found, place_freed = Event(), Event()
     put_in_queue = intake.put_in_queue
 
-    def put_in_queue_late(contact: Contact) -> None:
+    def put_in_queue_late(contact: Contact, attempt: Attempt) -> None:
         nobody_found.set()
         assert place_freed.wait(SECONDS)
-        put_in_queue(contact)
+        put_in_queue(contact, attempt)
 
     with patch.object(intake, "put_in_queue", put_in_queue_late):
         arrival = start(arrive, source)

@@ -17,12 +17,17 @@ from hypothesis.stateful import (
 )
 
 from crm_project.api.refusals import Refusal
-from crm_project.testing.rows import assert_loads_are_true, assert_nobody_waits_beside_a_free_operator
+from crm_project.testing.rows import (
+    assert_loads_are_true,
+    assert_nobody_waits_beside_a_free_operator,
+    empty_the_house,
+)
 from distribution import handling, roster
 from distribution.audit import broken_limits
 from distribution.intake import Intake, register_contact
+from distribution.models import Decision
 from leads.models import Contact, Lead, Source
-from operators.models import Operator, Weight
+from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
 
@@ -179,20 +184,23 @@ class Distribution(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.draws.stop()
-        for model in (Contact, Weight, Operator, Source, Lead):
-            model.objects.all().delete()
+        empty_the_house()
 
     def one_of[M: (Contact, Lead, Operator, Source)](self, model: type[M], choice: int) -> M:
         rows = model.objects.order_by("pk")
         return rows[choice % rows.count()]
 
     def delete(self, delete: Any, row: Lead | Operator | Source) -> None:
-        has_contacts = row.contacts.exists()
+        has_contacts = row.contacts.exists() or (isinstance(row, Operator) and is_named_by_a_decision(row))
         try:
             delete(row.pk)
         except Refusal as refusal:
             assert refusal.code == "has_contacts"
         assert type(row).objects.filter(pk=row.pk).exists() == has_contacts
+
+
+def is_named_by_a_decision(operator: Operator) -> bool:
+    return Decision.objects.filter(operator=operator).exists()
 
 
 def test_the_rules_hold_after_every_step() -> None:

@@ -180,7 +180,7 @@ def test_a_source_with_contacts_stays_and_the_page_offers_deactivation(admin_cli
     response = getattr(admin_client, method)(address(MODEL, "delete", source.pk), {"post": "yes"}, follow=True)
     assert response.redirect_chain == [(change_page(source), 302)]
     assert messages(response) == [
-        "This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+        "This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead."
     ]
     assert Source.objects.get() == source
 
@@ -192,7 +192,7 @@ def test_when_none_of_those_selected_can_be_deleted_nothing_is_asked(admin_clien
     response = run(admin_client, MODEL, "delete_selected", *sources)
     assert response.redirect_chain == [(address(MODEL), 302)]
     assert messages(response) == [
-        "2 stay: This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+        "2 stay: This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead."
     ]
     assert Source.objects.count() == 2
 

@@ -223,7 +223,7 @@ def test_an_operator_with_contacts_stays_and_the_page_offers_deactivation(admin_
     response = getattr(admin_client, method)(url, {"post": "yes"}, follow=True)
     assert response.redirect_chain == [(change_page(operator), 302)]
     assert messages(response) == [
-        "This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+        "This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead."
     ]
     assert Operator.objects.get() == operator
     assert not LogEntry.objects.exists()
@@ -232,7 +232,7 @@ def test_an_operator_with_contacts_stays_and_the_page_offers_deactivation(admin_
 def test_of_those_selected_only_the_ones_without_contacts_are_deleted(admin_client: Client) -> None:
     busy, idle = make_operator(), make_operator()
     arrive(make_source({busy: 1}))
-    kept = "1 stays: This has contacts and cannot be deleted. Operators and sources can be deactivated instead."
+    kept = "1 stays: This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead."
     asked = run(admin_client, MODEL, "delete_selected", busy, idle)
     assert messages(asked) == [kept]
     assert list(asked.context["queryset"]) == [idle]

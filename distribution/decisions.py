@@ -1,0 +1,86 @@
+"""Recording a decision, in the transaction of the assignment that it explains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crm_project.access.acting import actor, reason
+from crm_project.statements import KeptInsert, KeptStatement
+from distribution.models import Decision, Kind, RosterVersion, Trigger
+from distribution.records import Account, applied, difference, read, rows, written
+from distribution.standing import Standing
+from leads.models import Contact
+
+LONGEST_ROSTER_IN_A_DECISION = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt to assign: what set it off and what led to the choice; by hand when there is no strategy."""
+
+    trigger: Trigger
+    account: Account
+    strategy: str = ""
+
+
+def record(
+    contact: Contact, attempt: Attempt, operator_id: int | None = None, ledger_number: int | None = None
+) -> None:
+    """Record why the contact, stored by now, went to the operator; without one, why to nobody."""
+    who = actor()
+    version, base = _version_beside(contact.source_id, attempt.account)
+    _insert_decision(
+        Decision(
+            contact_id=contact.pk,
+            source_id=contact.source_id,
+            trigger=attempt.trigger,
+            kind=Kind.DRAW if attempt.strategy else Kind.BY_HAND,
+            strategy=attempt.strategy,
+            operator_id=operator_id,
+            ledger_number=ledger_number,
+            roster_id=version,
+            details=written(attempt.account, base),
+            actor=who.identity,
+            actor_name=who.name,
+            reason="" if attempt.trigger == Trigger.DRAIN else reason(),
+        )
+    )
+
+
+def record_again(contact: Contact, attempt: Attempt) -> None:
+    """Record why the contact goes on waiting, unless the last decision says the same."""
+    last = Decision.objects.filter(contact=contact).select_related("roster").first()
+    if last is None or last.operator_id is not None or _reasons(account_of(last)) != _reasons(attempt.account):
+        record(contact, attempt)
+
+
+def account_of(decision: Decision) -> Account:
+    """Return what led to the choice. Raises KeyError, TypeError and ValueError when the row was tampered with."""
+    return read(decision.details, decision.roster.roster if decision.roster else None)
+
+
+def _reasons(account: Account) -> Any:
+    return [(round_.outcome, round_.obstacles()) for round_ in account.rounds]
+
+
+def _version_beside(source_id: int, account: Account) -> tuple[int | None, Sequence[Standing] | None]:
+    """Return the id and the roster of the stored version that a long roster stands beside; a new one when needed."""
+    longest = max((round_.roster for round_ in account.rounds), key=len, default=[])
+    if len(longest) <= LONGEST_ROSTER_IN_A_DECISION:
+        return None, None
+    for version_id, stored in _last_version(source_id):
+        base = applied([], stored)
+        if len(difference(base, longest)) <= LONGEST_ROSTER_IN_A_DECISION:
+            return version_id, base
+    version = RosterVersion(source_id=source_id, roster=rows(longest))
+    _insert_version(version)
+    return version.pk, longest
+
+
+_insert_decision = KeptInsert(Decision)
+_insert_version = KeptInsert(RosterVersion)
+
+
+@KeptStatement
+def _last_version(source_id: Any) -> Any:
+    return RosterVersion.objects.filter(source=source_id).order_by("-pk").values_list("pk", "roster")[:1]
