@@ -226,7 +226,7 @@ class TestLongRosters:
 
     def test_a_version_too_far_away_is_followed_by_another(self, source: Source) -> None:
         first = arrive(source)
-        roster.set_weights(source.pk, {operator: 2 for operator in roster.weights_of(source.pk)})
+        roster.set_weights(source.pk, dict.fromkeys(roster.weights_of(source.pk), 2))
         second = arrive(source)
 
         assert RosterVersion.objects.count() == 2
