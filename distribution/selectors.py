@@ -12,6 +12,8 @@ from distribution.models import Decision
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
+MOST_DECISIONS_TOLD = 100
+
 
 @dataclass(frozen=True)
 class Share:
@@ -32,6 +34,12 @@ def on_list_of(source_ids: Collection[int] | None) -> Q:
     if source_ids is None:
         return Q()
     return Q(pk__in=Weight.objects.filter(source__in=source_ids).values("operator"))
+
+
+def names_of(operator_ids: Collection[int], among: Collection[int] | None = None) -> dict[int, str]:
+    """Return the names by id of the operators who exist, and with `among` are on the list of one of the sources."""
+    operators = Operator.objects.filter(on_list_of(among), pk__in=operator_ids)
+    return dict(operators.order_by().values_list("pk", "name"))
 
 
 def was_chosen() -> Exists:
@@ -63,6 +71,23 @@ def queue_before(source_id: int, operator_id: int) -> bool | None:
     return None
 
 
+def queue_position(contact: Contact) -> int | None:
+    """Return the place of the contact among those that wait on its source, 1 the next; None when it does not wait."""
+    if not contact.is_waiting:
+        return None
+    waiting = Contact.objects.waiting().filter(source=contact.source_id)
+    return waiting.filter(_older_than(contact)).count() + 1
+
+
+def newest_decisions(contact_id: int) -> list[Decision]:
+    """Return the newest hundred decisions on the contact, the newest last, each with the roster it stands beside.
+
+    A stored roster is read once, however many decisions stand beside it.
+    """
+    decisions = Decision.objects.filter(contact=contact_id).order_by("-pk").prefetch_related("roster")
+    return list(decisions[:MOST_DECISIONS_TOLD])[::-1]
+
+
 def somebody_waits_longer(contact: Contact) -> bool:
     """Return whether an older contact waits on the contact's source, whose queue does not rest."""
     oldest = Contact.objects.waiting().filter(source=contact.source_id, source__is_active=True).oldest_first().first()
@@ -72,8 +97,7 @@ def somebody_waits_longer(contact: Contact) -> bool:
 def somebody_waits_for(operator_id: int, *, longer_than: Contact) -> bool:
     """Return whether an older contact waits, on any active source, that could be given to the operator."""
     waiting = Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
-    older = Q(created_at__lt=longer_than.created_at) | Q(created_at=longer_than.created_at, pk__lt=longer_than.pk)
-    return waiting.filter(older).exclude(pk=longer_than.pk).exists()
+    return waiting.filter(_older_than(longer_than)).exclude(pk=longer_than.pk).exists()
 
 
 def weight_of(source_id: int, operator_id: int) -> int:
@@ -122,6 +146,11 @@ def with_total_available(weights: QuerySet[Weight]) -> QuerySet[Any]:
 def share(weight: Any) -> float:
     """Return the probability of a weight, from `with_total_available`, in a draw now; 0 when not available."""
     return 0.0 if obstacle(weight.operator, weight.weight) else weight.weight / weight.total_available
+
+
+def _older_than(contact: Contact) -> Q:
+    """Return the filter of the contacts that come before this one in a queue."""
+    return Q(created_at__lt=contact.created_at) | Q(created_at=contact.created_at, pk__lt=contact.pk)
 
 
 @KeptStatement
