@@ -43,6 +43,11 @@ class RoundInNumbers:
     tickets: int | None
     operators: Sequence[Chance]
 
+    @property
+    def operator_count(self) -> int:
+        """How many operators the source had on its list."""
+        return len(self.round.roster)
+
 
 @dataclass(frozen=True)
 class Preferred:

@@ -18,7 +18,9 @@ from distribution.errors import (
 )
 from leads.serializers import (
     DUPLICATE_OPERATOR,
+    ContactInQueueSerializer,
     ContactSerializer,
+    DecisionsSerializer,
     IntakeSerializer,
     LeadSerializer,
     ReassignSerializer,
@@ -66,6 +68,59 @@ CONTACT: dict[str, Any] = {
 CLOSED = {**CONTACT, "status": "closed", "closed_at": LATER}
 REOPENED = {**CONTACT, "assigned_at": LATER}
 REASSIGNED = {**CONTACT, "operator_id": 1, "operator_name": "Оператор 1", "assigned_at": LATER}
+
+DECISIONS: dict[str, Any] = {
+    "contact_id": 1,
+    "status": "active",
+    "queue_position": None,
+    "waiting_because": None,
+    "decisions": [
+        {
+            "id": 1,
+            "at": MOMENT,
+            "trigger": "arrival",
+            "kind": "draw",
+            "strategy": "weighted_random",
+            "operator_id": 2,
+            "operator_name": "Оператор 2",
+            "actor": "bot",
+            "reason": "",
+            "passed_queue": None,
+            "sentence": "Оператор 2 was drawn: weight 30 of 30 (100%). Оператор 1 was passed over: 10 of 10.",
+            "preferred": None,
+            "by_hand": None,
+            "rounds": [
+                {
+                    "ticket": 17,
+                    "tickets": 30,
+                    "drawn": 2,
+                    "outcome": "taken",
+                    "operator_count": 2,
+                    "operators": [
+                        {
+                            "operator_id": 1,
+                            "operator_name": "Оператор 1",
+                            "weight": 10,
+                            "load": 10,
+                            "max_load": 10,
+                            "probability": None,
+                            "obstacle": "at_limit",
+                        },
+                        {
+                            "operator_id": 2,
+                            "operator_name": "Оператор 2",
+                            "weight": 30,
+                            "load": 3,
+                            "max_load": 10,
+                            "probability": 1.0,
+                            "obstacle": None,
+                        },
+                    ],
+                }
+            ],
+        }
+    ],
+}
 
 SOURCE_CALLS = {
     "list": Call(
@@ -152,7 +207,20 @@ CONTACT_CALLS = {
     ),
     "retrieve": Call(
         summary=_("Read a contact"),
-        answers={status.HTTP_200_OK: Body(ContactSerializer, CONTACT, _("The contact."))},
+        answers={
+            status.HTTP_200_OK: Body(
+                ContactInQueueSerializer, {**CONTACT, "queue_position": None}, _("The contact and its place.")
+            )
+        },
+    ),
+    "decisions": Call(
+        summary=_("Read why a contact is where it is"),
+        description=_(
+            "Every attempt to give it to an operator, those that failed included: the newest 100. `sentence` tells "
+            "each in words, `rounds` in numbers: who stood how, with which probability, and which ticket was drawn. "
+            "The ticket falls to the operator whose tickets, counted in the order of the ids, hold it."
+        ),
+        answers={status.HTTP_200_OK: Body(DecisionsSerializer, DECISIONS, _("The decisions, the newest last."))},
     ),
     "close": Call(
         summary=_("Close a contact"),

@@ -16,7 +16,10 @@ from crm_project.api.serializers import (
     TextOrNumber,
     WholeNumber,
 )
-from leads.models import Contact, Lead, Source
+from distribution.models import Kind, Trigger
+from distribution.rounds import Outcome
+from distribution.standing import Obstacle
+from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
 DATA_BYTES = 16 * 1024
@@ -102,6 +105,20 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         ]
 
 
+class ContactInQueueSerializer(ContactSerializer):
+    """A contact with its place in the queue."""
+
+    queue_position = serializers.IntegerField(
+        read_only=True,
+        allow_null=True,
+        min_value=1,
+        help_text=_("The place among those that wait on the source, 1 the next; null when it does not wait."),
+    )
+
+    class Meta(ContactSerializer.Meta):
+        fields = [*ContactSerializer.Meta.fields, "queue_position"]
+
+
 class RegisteredContactSerializer(ContactSerializer):
     """A contact as the call that registered it answers."""
 
@@ -158,3 +175,96 @@ class SharesSerializer(serializers.Serializer[Any]):
     """The weights of a source, all of them."""
 
     operator_weights = ShareSerializer(many=True)
+
+
+OBSTACLES = [obstacle.value for obstacle in Obstacle]
+
+
+class ChanceSerializer(serializers.Serializer[Any]):
+    """An operator in a round: how they stood, and their probability or the reason for none."""
+
+    operator_id = serializers.IntegerField(source="standing.operator_id")
+    operator_name = serializers.CharField(source="name", allow_null=True)
+    weight = serializers.IntegerField(source="standing.weight")
+    load = serializers.IntegerField(source="standing.load", help_text=_("Before the choice."))
+    max_load = serializers.IntegerField(source="standing.max_load")
+    probability = serializers.FloatField(
+        allow_null=True, min_value=0, max_value=1, help_text=_("In the draw; null for whoever could not be drawn.")
+    )
+    obstacle = serializers.ChoiceField(
+        OBSTACLES, allow_null=True, help_text=_("Why they could not be drawn; null when they could.")
+    )
+
+
+class RoundSerializer(serializers.Serializer[Any]):
+    """One draw and what came of it."""
+
+    ticket = serializers.IntegerField(
+        source="round.ticket", allow_null=True, help_text=_("The one drawn, from 0; null when nothing was drawn.")
+    )
+    tickets = serializers.IntegerField(
+        allow_null=True, help_text=_("How many there were; the operators hold them in the order of their ids.")
+    )
+    drawn = serializers.IntegerField(source="round.drawn", allow_null=True, help_text=_("The id of the operator."))
+    outcome = serializers.ChoiceField([outcome.value for outcome in Outcome], source="round.outcome")
+    operator_count = serializers.IntegerField(help_text=_("How many the source had on its list."))
+    operators = ChanceSerializer(
+        many=True, help_text=_("At most 50 of them, by id: the one drawn and those who could be drawn come first.")
+    )
+
+
+class PreferredSerializer(serializers.Serializer[Any]):
+    """The operator whom a returning lead had before."""
+
+    operator_id = serializers.IntegerField()
+    operator_name = serializers.CharField(source="name", allow_null=True)
+    obstacle = serializers.ChoiceField(
+        OBSTACLES, allow_null=True, help_text=_("Why it could not be them; null when it could.")
+    )
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """One attempt to give a contact to an operator."""
+
+    id = serializers.IntegerField(source="decision.pk")
+    at = serializers.DateTimeField(source="decision.at")
+    trigger = serializers.ChoiceField(Trigger.values, source="decision.trigger", help_text=_("What set it off."))
+    kind = serializers.ChoiceField(Kind.values, source="decision.kind")
+    strategy = serializers.CharField(
+        source="decision.strategy", help_text=_("That of the source; empty for a choice by hand.")
+    )
+    operator_id = serializers.IntegerField(
+        source="decision.operator_id", allow_null=True, help_text=_("Who got the contact; null when nobody did.")
+    )
+    operator_name = serializers.CharField(
+        allow_null=True, help_text=_("Null for one who was deleted, or is on no source that the caller sees.")
+    )
+    actor = serializers.CharField(help_text=_("Who asked for it."))
+    reason = serializers.CharField(source="decision.reason", help_text=_("Why, in their words."))
+    passed_queue = serializers.BooleanField(
+        source="account.passed_queue",
+        allow_null=True,
+        help_text=_("Whether a choice by hand passed somebody who waits longer."),
+    )
+    sentence = serializers.CharField(help_text=_("All this in words, in the language of `Accept-Language`."))
+    preferred = PreferredSerializer(
+        allow_null=True, help_text=_("The operator whom a returning lead had before, where the source prefers them.")
+    )
+    by_hand = ChanceSerializer(allow_null=True, help_text=_("Who was named by hand."))
+    rounds = RoundSerializer(many=True, help_text=_("The last one decided; before it those refused."))
+
+
+class DecisionsSerializer(serializers.Serializer[Any]):
+    """How a contact came to its operator, or why it waits."""
+
+    contact_id = serializers.IntegerField()
+    status = serializers.ChoiceField(ContactStatus.choices)
+    queue_position = serializers.IntegerField(
+        allow_null=True,
+        min_value=1,
+        help_text=_("The place among those that wait on the source, 1 the next; null when it does not wait."),
+    )
+    waiting_because = serializers.CharField(
+        allow_null=True, help_text=_("Why it waits, as things stand now; null when it does not wait.")
+    )
+    decisions = DecisionSerializer(many=True, help_text=_("The newest 100, the newest last."))

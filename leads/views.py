@@ -24,13 +24,16 @@ from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.serializers import NoBody
 from distribution import handling, roster
 from distribution.errors import SourceNotFound
+from distribution.explanation import explained
 from distribution.intake import Intake, Registration, register_contact
-from distribution.selectors import Share, shares
+from distribution.selectors import Share, newest_decisions, queue_position, shares
+from distribution.waiting import wait_of
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
 from leads.serializers import (
     ContactSerializer,
+    DecisionsSerializer,
     IntakeSerializer,
     LeadSerializer,
     ReassignSerializer,
@@ -130,12 +133,13 @@ class LeadViewSet(ReadViewSet):
 
 
 class ContactViewSet(ReadViewSet):
-    """Contacts: list, register, read, close, reopen, reassign."""
+    """Contacts: list, register, read, explain, close, reopen, reassign."""
 
     rights = {
         "list": READING_CONTACTS,
         "retrieve": READING_CONTACTS,
         "create": REGISTERING,
+        "decisions": READING,
         "close": CLOSING,
         "reopen": MANAGING,
         "reassign": MANAGING,
@@ -153,6 +157,25 @@ class ContactViewSet(ReadViewSet):
         """Register a contact: it is given to an operator by draw, or waits."""
         intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
         return self.answer(lambda: register_contact(intake, among=self.caller.source_ids), self._show_registered)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return the contact and its place in the queue."""
+        contact = self.get_object()
+        return Response({**CONTACT.to_representation(contact), "queue_position": queue_position(contact)})
+
+    @action(detail=True, serializer_class=DecisionsSerializer, pagination_class=None, filterset_class=None)
+    def decisions(self, request: Request, pk: str) -> Response:
+        """Return how the contact came to its operator, or why it waits."""
+        contact = self.get_object()
+        wait = wait_of(contact)
+        told = {
+            "contact_id": contact.pk,
+            "status": contact.status,
+            "queue_position": wait.position,
+            "waiting_because": wait.because,
+            "decisions": explained(newest_decisions(contact.pk), among=self.caller.source_ids),
+        }
+        return Response(DecisionsSerializer(told).data)
 
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def close(self, request: Request, pk: str) -> Response:

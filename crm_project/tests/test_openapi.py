@@ -46,6 +46,7 @@ STATUSES = {
     "contacts_list": {200, 404} | READING,
     "contacts_create": {201, 200} | POSTING,
     "contacts_retrieve": {200, 404} | READING,
+    "contacts_decisions": {200, 404} | READING,
     "contacts_close": {200, 404} | POSTING,
     "contacts_reopen": {200, 404} | POSTING,
     "contacts_reassign": {200, 404} | POSTING,

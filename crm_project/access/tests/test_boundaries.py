@@ -83,6 +83,7 @@ def state() -> dict[str, list[dict[str, Any]]]:
 def test_the_router_is_read_whole() -> None:
     assert {address for address, _methods in ROUTES} >= {
         "/api/contacts",
+        "/api/contacts/{id}/decisions",
         "/api/contacts/{id}/reassign",
         "/api/sources/{id}/operators",
         "/api/operators/{id}",

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 CALLS: list[tuple[str, str, Any, set[str]]] = [
     ("get", "/api/contacts", None, {"register", "read", "manage"}),
     ("get", "/api/contacts/{contact}", None, {"register", "read", "manage"}),
+    ("get", "/api/contacts/{contact}/decisions", None, {"read", "manage"}),
     ("post", "/api/contacts", {"external_id": "new", "source_code": "code"}, {"register"}),
     ("post", "/api/contacts/{contact}/close", {}, {"register", "manage"}),
     ("post", "/api/contacts/{contact}/reopen", {}, {"manage"}),
