@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from distribution.decisions import account_of
 from distribution.models import Decision, Trigger
-from distribution.phrases import Names
+from distribution.phrases import Names, named
 from distribution.records import Account
 from distribution.rounds import Round, probabilities
 from distribution.selectors import names_of
@@ -30,6 +30,11 @@ class Chance:
     name: str | None
     probability: float | None
     obstacle: Obstacle | None
+
+    @property
+    def told_name(self) -> str:
+        """The name, else the number."""
+        return self.name or named(self.standing.operator_id, {})
 
 
 @dataclass(frozen=True)

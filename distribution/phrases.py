@@ -1,4 +1,4 @@
-"""The words that sentences about a choice are made of: operators, reasons, shares, long lists."""
+"""The words that sentences about a choice are made of: operators, reasons, outcomes, shares, long lists."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -7,6 +7,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
+from distribution.rounds import Outcome
 from distribution.standing import Obstacle, Standing
 
 MOST_NAMED = 10
@@ -21,6 +22,13 @@ WHY_NOT = {
     Obstacle.EXCLUDED: pgettext_lazy("why an operator is not available", "the contact leaves them"),
     Obstacle.REFUSED: pgettext_lazy("why an operator is not available", "no longer available"),
     Obstacle.NOT_LISTED: pgettext_lazy("why an operator is not available", "not on the list of the source"),
+}
+
+OUTCOMES = {
+    Outcome.TAKEN: pgettext_lazy("outcome of a round", "the one drawn got the contact"),
+    Outcome.UNAVAILABLE: pgettext_lazy("outcome of a round", "the one drawn was no longer available"),
+    Outcome.LEFT_TO_QUEUE: pgettext_lazy("outcome of a round", "left to somebody who waits longer"),
+    Outcome.NOBODY: pgettext_lazy("outcome of a round", "nobody was available"),
 }
 
 

@@ -21,10 +21,13 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.columns import label, list_link, moment, page_link, short
+from crm_project.admin.decisions import story_of
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.weights import WeightInline, WithWeightsAdmin
 from distribution import handling, roster
 from distribution.availability import can_take
+from distribution.selectors import queue_position
+from distribution.waiting import wait_of
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import Operator, Weight
 
@@ -227,12 +230,13 @@ class ContactAdmin(ServiceAdmin):
     )
     show_full_result_count = False
     change_form_template = "admin/contact.html"
+    change_form_outer_after_template = "admin/decisions_of_contact.html"
     fieldsets = (
         (None, {"fields": ("status_label", "waiting_for", "operator", "source", "lead")}),
         (_("What was sent"), {"fields": ("external_id", "name", "phone", "email", "written", "readable_data")}),
         (_("Times"), {"fields": ("created_at", "assigned_at", "closed_at")}),
     )
-    readonly_fields = ("status_label", "waiting_for", "written", "readable_data")
+    readonly_fields = ("status_label", "waiting_for", "place_in_queue", "waiting_because", "written", "readable_data")
     actions = ("close", "reopen", "reassign_by_draw", "reassign_to")
     logged_fields = ("status", "operator")
 
@@ -252,12 +256,22 @@ class ContactAdmin(ServiceAdmin):
         """Whether the user may close, reopen and move contacts."""
         return super().has_change_permission(request)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> Any:
+        """Return what is shown; of a contact that waits, its place in the queue and why."""
+        (title, first), *others = super().get_fieldsets(request, obj)
+        if obj is None or not obj.is_waiting:
+            return [(title, first), *others]
+        status, waiting_for, *rest = first["fields"]
+        return [(title, {"fields": (status, waiting_for, "place_in_queue", "waiting_because", *rest)}), *others]
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
     ) -> HttpResponse:
-        """Offer on the page only the actions that make sense for the contact as it is."""
+        """Tell the decisions, and offer only the actions that make sense for the contact as it is."""
+        contact = context["original"]
+        context["story"] = story_of(request, contact.pk)
         if context["action_form"]:
-            sensible = {"reopen"} if context["original"].is_closed else {"close", "reassign_by_draw", "reassign_to"}
+            sensible = {"reopen"} if contact.is_closed else {"close", "reassign_by_draw", "reassign_to"}
             field = context["action_form"].fields["action"]
             field.choices = [choice for choice in field.choices if choice[0] in sensible]
         return super().render_change_form(request, context, *arguments, **options)
@@ -281,6 +295,16 @@ class ContactAdmin(ServiceAdmin):
     def waiting_for(self, contact: Contact) -> str | None:
         """Show the age of a contact that waits."""
         return timesince(contact.created_at) if contact.is_waiting else None
+
+    @admin.display(description=_("place in the queue"))
+    def place_in_queue(self, contact: Contact) -> int | None:
+        """Show how many it has to wait for, itself included."""
+        return queue_position(contact)
+
+    @admin.display(description=_("why it waits"))
+    def waiting_because(self, contact: Contact) -> str | None:
+        """Show why nobody has it yet, as things stand now."""
+        return wait_of(contact).because
 
     @admin.display(description=_("text"))
     def written(self, contact: Contact) -> str:

@@ -17,8 +17,7 @@ from crm_project.api.serializers import (
     WholeNumber,
 )
 from distribution.models import Kind, Trigger
-from distribution.rounds import Outcome
-from distribution.standing import Obstacle
+from distribution.phrases import OUTCOMES, WHY_NOT
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
@@ -177,7 +176,7 @@ class SharesSerializer(serializers.Serializer[Any]):
     operator_weights = ShareSerializer(many=True)
 
 
-OBSTACLES = [obstacle.value for obstacle in Obstacle]
+OBSTACLES = [(obstacle.value, told) for obstacle, told in WHY_NOT.items()]
 
 
 class ChanceSerializer(serializers.Serializer[Any]):
@@ -206,7 +205,9 @@ class RoundSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text=_("How many there were; the operators hold them in the order of their ids.")
     )
     drawn = serializers.IntegerField(source="round.drawn", allow_null=True, help_text=_("The id of the operator."))
-    outcome = serializers.ChoiceField([outcome.value for outcome in Outcome], source="round.outcome")
+    outcome = serializers.ChoiceField(
+        [(outcome.value, told) for outcome, told in OUTCOMES.items()], source="round.outcome"
+    )
     operator_count = serializers.IntegerField(help_text=_("How many the source had on its list."))
     operators = ChanceSerializer(
         many=True, help_text=_("At most 50 of them, by id: the one drawn and those who could be drawn come first.")
@@ -228,8 +229,8 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
     id = serializers.IntegerField(source="decision.pk")
     at = serializers.DateTimeField(source="decision.at")
-    trigger = serializers.ChoiceField(Trigger.values, source="decision.trigger", help_text=_("What set it off."))
-    kind = serializers.ChoiceField(Kind.values, source="decision.kind")
+    trigger = serializers.ChoiceField(Trigger.choices, source="decision.trigger", help_text=_("What set it off."))
+    kind = serializers.ChoiceField(Kind.choices, source="decision.kind")
     strategy = serializers.CharField(
         source="decision.strategy", help_text=_("That of the source; empty for a choice by hand.")
     )

@@ -11,19 +11,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
-from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
 
 from distribution.availability import obstacle
+from distribution.phrases import WHY_NOT
 from distribution.selectors import share
-from distribution.standing import Obstacle
 
 LONGEST_LINE = 30
-WHY_NOT = {
-    Obstacle.INACTIVE: _("inactive"),
-    Obstacle.ZERO_WEIGHT: _("weight 0"),
-    Obstacle.AT_LIMIT: _("at the limit"),
-}
 
 
 def label(text: object, tone: str | None) -> SafeString:

@@ -14,7 +14,12 @@ GROUPS = (
     (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
     (
         _("Distribution"),
-        (("operators.Operator", "support_agent"), ("leads.Source", "hub"), ("operators.Weight", "balance")),
+        (
+            ("operators.Operator", "support_agent"),
+            ("leads.Source", "hub"),
+            ("operators.Weight", "balance"),
+            ("distribution.Decision", "how_to_reg"),
+        ),
     ),
     (
         _("Access"),
