@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -18,6 +19,11 @@ from distribution.explanation import Chance, RoundInNumbers, explained
 from distribution.models import Decision
 from distribution.phrases import OUTCOMES, WHY_NOT, percent
 from distribution.selectors import newest_decisions
+from distribution.strategy import STRATEGIES
+
+THREE_LINES = (
+    "min-width: 26rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden"
+)
 
 
 class DecisionList(ChangeList):
@@ -33,7 +39,7 @@ class DecisionList(ChangeList):
 class DecisionAdmin(Admin):
     """Every attempt to assign, with its sentences; recorded by the services, so nothing here writes."""
 
-    list_display = ("number", "time", "about", "trigger", "kind", "operator", "source", "told")
+    list_display = ("number", "time", "about", "source", "trigger", "operator", "told_briefly")
     list_filter = (
         ("source", AutocompleteSelectFilter),
         ("trigger", ChoicesDropdownFilter),
@@ -47,8 +53,8 @@ class DecisionAdmin(Admin):
     show_full_result_count = False
     actions = None
     change_form_template = "admin/decision.html"
-    fields = ("time", "about", "source", "trigger", "kind", "strategy", "operator", "actor_name", "reason", "told")
-    readonly_fields = ("time", "about", "told")
+    fields = ("told", "time", "about", "source", "trigger", "kind", "chosen_by", "operator", "actor_name", "reason")
+    readonly_fields = ("told", "time", "about", "chosen_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
         """Return the decisions; a stored roster is read once, however many of them stand beside it."""
@@ -101,6 +107,18 @@ class DecisionAdmin(Admin):
     def told(self, decision: Any) -> str:
         """Show the decision in sentences."""
         return decision.explanation.sentence
+
+    @admin.display(description=_("in words"))
+    def told_briefly(self, decision: Any) -> str:
+        """Show the first lines of the sentences; the whole shows under the pointer."""
+        sentence = decision.explanation.sentence
+        return format_html('<div title="{}" style="{}">{}</div>', sentence, THREE_LINES, sentence)
+
+    @admin.display(description=_("strategy"))
+    def chosen_by(self, decision: Decision) -> str:
+        """Show the name of the strategy, or the code of one that is gone."""
+        strategy = STRATEGIES.get(decision.strategy)
+        return str(strategy.name) if strategy else decision.strategy
 
 
 def explain(decisions: Iterable[Any]) -> list[Any]:
