@@ -1,6 +1,6 @@
 """Decisions explained: in sentences for people, and in numbers for programs."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -9,7 +9,7 @@ from distribution.decisions import account_of
 from distribution.models import Decision, Trigger
 from distribution.phrases import Names, named
 from distribution.records import Account
-from distribution.rounds import Round, probabilities
+from distribution.rounds import Round
 from distribution.selectors import names_of
 from distribution.sentences import sentences_of
 from distribution.standing import Obstacle, Standing
@@ -119,21 +119,18 @@ class Explanation:
             return []
 
     def _in_numbers(self, round_: Round) -> RoundInNumbers:
-        strategy, candidates = STRATEGIES[self.decision.strategy], round_.candidates
-        drawn = probabilities(strategy, candidates, round_.given) if round_.is_draw else {}
-        chances = {operator_id: float(chance) for operator_id, chance in drawn.items()}
-        obstacles = round_.obstacles()
+        held = _tickets_of(self.decision.strategy, round_)
+        tickets, obstacles = sum(held.values()), round_.obstacles()
         operators = [
             Chance(
                 standing,
                 self.names.get(standing.operator_id),
-                chances.get(standing.operator_id),
+                held[standing.operator_id] / tickets if standing.operator_id in held else None,
                 obstacles[standing.operator_id],
             )
-            for standing in _of_most_interest(round_)
+            for standing in _of_most_interest(round_, obstacles)
         ]
-        tickets = sum(strategy.tickets(candidates, round_.given)) if round_.is_draw else None
-        return RoundInNumbers(round_, tickets, operators)
+        return RoundInNumbers(round_, tickets if round_.is_draw else None, operators)
 
 
 def explained(decisions: Collection[Decision], *, among: Collection[int] | None = None) -> list[Explanation]:
@@ -168,10 +165,18 @@ def _operators_of(account: Account) -> Iterator[int]:
         yield account.by_hand.operator_id
 
 
-def _of_most_interest(round_: Round) -> list[Standing]:
+def _tickets_of(strategy: str, round_: Round) -> dict[int, int]:
+    """Return how many tickets each candidate held, by operator id; nothing without a draw. Raises KeyError."""
+    if not round_.is_draw:
+        return {}
+    candidates = round_.candidates
+    held = STRATEGIES[strategy].tickets(candidates, round_.given)
+    return {candidate.operator_id: tickets for candidate, tickets in zip(candidates, held, strict=True)}
+
+
+def _of_most_interest(round_: Round, obstacles: Mapping[int, Obstacle | None]) -> list[Standing]:
     """Return at most fifty of the roster, by id: the one drawn, then those who could be drawn, then the others."""
     if len(round_.roster) <= MOST_OPERATORS_OF_A_ROUND:
         return list(round_.roster)
-    obstacles = round_.obstacles()
     first = sorted(round_.roster, key=lambda s: (s.operator_id != round_.drawn, obstacles[s.operator_id] is not None))
     return sorted(first[:MOST_OPERATORS_OF_A_ROUND])

@@ -1,6 +1,7 @@
 """A decision in sentences: who was chosen and why, who was passed over, and what became of the contact."""
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -17,7 +18,7 @@ from distribution.phrases import (
     with_reason,
 )
 from distribution.records import Account
-from distribution.rounds import Outcome, Round, probabilities
+from distribution.rounds import Outcome, Round
 from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES
 
@@ -156,11 +157,11 @@ WINNING: dict[str, Winning] = {
 
 
 def _weight_of(round_: Round, winner: Standing) -> str:
-    by_weight = probabilities(STRATEGIES["weighted_random"], round_.candidates, None)
+    total = sum(standing.weight for standing in round_.candidates)
     return _("weight %(weight)s of %(total)s (%(share)s)") % {
         "weight": winner.weight,
-        "total": sum(standing.weight for standing in round_.candidates),
-        "share": percent(by_weight[winner.operator_id]),
+        "total": total,
+        "share": percent(Fraction(winner.weight, total)),
     }
 
 
