@@ -1,7 +1,9 @@
 """Decisions explained: in sentences for people, and in numbers for programs."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from django.utils.translation import gettext as _
 
@@ -65,23 +67,28 @@ class Preferred:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A decision with what led to it; `account` is empty for a row that was tampered with.
+    """A decision with what led to it, which is None for a row that was tampered with.
 
     `within_sources` says that it is told to somebody who does not see every source.
     """
 
     decision: Decision
-    account: Account
+    read: Account | None
     names: Names
     within_sources: bool = False
 
     @property
+    def account(self) -> Account:
+        """What led to the decision; empty when it cannot be read."""
+        return self.read or Account()
+
+    @property
     def sentence(self) -> str:
         """The decision in sentences."""
-        try:
-            return sentences_of(self.decision, self.account, self.names)
-        except UNREADABLE:
-            return _("The record of this decision cannot be read.")
+        with suppress(*UNREADABLE):
+            if self.read is not None:
+                return sentences_of(self.decision, self.read, self.names)
+        return _("The record of this decision cannot be read.")
 
     @property
     def operator_name(self) -> str | None:
@@ -113,10 +120,9 @@ class Explanation:
     @property
     def rounds(self) -> list[RoundInNumbers]:
         """The rounds in numbers."""
-        try:
+        with suppress(*UNREADABLE):
             return [self._in_numbers(round_) for round_ in self.account.rounds]
-        except UNREADABLE:
-            return []
+        return []
 
     def _in_numbers(self, round_: Round) -> RoundInNumbers:
         held = _tickets_of(self.decision.strategy, round_)
@@ -140,7 +146,7 @@ def explained(decisions: Collection[Decision], *, among: Collection[int] | None 
     by number, as one who was deleted.
     """
     accounts = [_account_read(decision) for decision in decisions]
-    told = {operator_id for account in accounts for operator_id in _operators_of(account)}
+    told = {operator_id for account in accounts if account for operator_id in _operators_of(account)}
     told |= {decision.operator_id for decision in decisions if decision.operator_id is not None}
     names = names_of(told, among)
     return [
@@ -149,11 +155,21 @@ def explained(decisions: Collection[Decision], *, among: Collection[int] | None 
     ]
 
 
-def _account_read(decision: Decision) -> Account:
-    try:
-        return account_of(decision)
-    except UNREADABLE:
-        return Account()
+def _account_read(decision: Decision) -> Account | None:
+    with suppress(*UNREADABLE):
+        account = account_of(decision)
+        if all(isinstance(number, int) for number in _numbers_of(account)):
+            return account
+    return None
+
+
+def _numbers_of(account: Account) -> Iterator[int]:
+    """Yield whatever must be a whole number in a row that nobody tampered with."""
+    yield from _operators_of(account)
+    for round_ in account.rounds:
+        yield from (round_.ticket or 0, round_.drawn or 0)
+        yield from chain.from_iterable(round_.roster)
+    yield from account.by_hand or ()
 
 
 def _operators_of(account: Account) -> Iterator[int]:

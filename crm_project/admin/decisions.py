@@ -20,6 +20,7 @@ from distribution.models import Decision
 from distribution.phrases import OUTCOMES, WHY_NOT, percent
 from distribution.selectors import newest_decisions
 from distribution.strategy import STRATEGIES
+from leads.models import Contact
 
 THREE_LINES = (
     "min-width: 26rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden"
@@ -47,7 +48,7 @@ class DecisionAdmin(Admin):
         ("operator", AutocompleteSelectFilter),
     )
     list_filter_submit = True
-    list_select_related = ("contact", "operator", "source")
+    list_select_related = ("operator", "source")
     search_fields = ("=contact__id",)
     search_help_text = _("The number of a contact.")
     show_full_result_count = False
@@ -101,7 +102,7 @@ class DecisionAdmin(Admin):
     @admin.display(description=_("contact"))
     def about(self, decision: Decision) -> str:
         """Show the contact, leading to its page."""
-        return page_link(decision.contact, decision.contact_id)
+        return page_link(Contact(pk=decision.contact_id), decision.contact_id)
 
     @admin.display(description=_("in words"))
     def told(self, decision: Any) -> str:

@@ -423,6 +423,9 @@ class TestExplained:
             {"rounds": [{"roster": [], "outcome": "lost"}]},
             {"rounds": [{"roster": [], "outcome": "nobody"}], "preferred": [1, "lazy"]},
             {"rounds": None},
+            {"rounds": [{"roster": [["x", 1, 0, 1, 1]], "outcome": "nobody"}]},
+            {"rounds": [{"roster": [[1, 1, "x", 1, 1]], "outcome": "nobody"}]},
+            {"rounds": [{"roster": [], "ticket": "x", "outcome": "nobody"}]},
             [],
         ],
     )
@@ -434,6 +437,16 @@ class TestExplained:
 
         assert explanation.sentence == "The record of this decision cannot be read."
         assert len(explanation.rounds) <= 1
+
+    def test_so_is_a_choice_by_hand(self) -> None:
+        operator = make_operator()
+        contact = arrive(make_source())
+        handling.reassign_to_operator(contact.pk, operator.pk)
+        Decision.objects.update(details={"by_hand": [1]})
+
+        explanation = self.explain(contact)[-1]
+
+        assert (explanation.sentence, explanation.by_hand) == ("The record of this decision cannot be read.", None)
 
     def test_a_strategy_that_is_gone_is_told_as_such(self) -> None:
         contact = arrive(make_source({make_operator(): 1}))
