@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from crm_project.access.serializers import Reason
 from crm_project.api.filters import HIGHEST_ID
 from crm_project.api.serializers import (
     JSONObjectField,
@@ -16,6 +17,7 @@ from crm_project.api.serializers import (
     TextOrNumber,
     WholeNumber,
 )
+from distribution.strategy import choices
 from leads.models import Contact, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
@@ -28,9 +30,12 @@ DUPLICATE_OPERATOR = "duplicate_operator"
 class SourceSerializer(StrictModelSerializer):
     """A source."""
 
+    strategy = serializers.ChoiceField(choices=choices(), required=False, help_text=_("How an operator is chosen."))
+    reason = Reason()
+
     class Meta:
         model = Source
-        fields = ["id", "name", "code", "is_active", "reuse_open_contact"]
+        fields = ["id", "name", "code", "is_active", "reuse_open_contact", "strategy", "prefer_same_operator", "reason"]
         read_only_fields = ["id"]
 
 
@@ -117,6 +122,7 @@ class ReassignSerializer(StrictSerializer):
     operator_id = WholeNumber(
         required=False, min_value=1, max_value=HIGHEST_ID, help_text=_("Left out, another is drawn.")
     )
+    reason = Reason()
 
 
 class WeightSerializer(StrictSerializer):
@@ -132,6 +138,7 @@ class WeightsSerializer(StrictSerializer):
     """The weights of a source."""
 
     operator_weights = WeightSerializer(many=True, max_length=MOST_WEIGHTS_AT_ONCE)  # type: ignore[call-arg]
+    reason = Reason()
 
     def validate_operator_weights(self, rows: list[dict[str, int]]) -> dict[int, int]:
         """Return the weights by operator id. Raises ValidationError when an operator is named twice."""

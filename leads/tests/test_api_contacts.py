@@ -258,9 +258,9 @@ class TestClosingAndReopening:
     def test_unknown_fields_are_refused(self, api: APIClient, step: str) -> None:
         contact = arrive(make_source())
 
-        response = api.post(f"/api/contacts/{contact.pk}/{step}", {"reason": "x"})
+        response = api.post(f"/api/contacts/{contact.pk}/{step}", {"comment": "x"})
 
-        assert (response.status_code, errors(response)) == (400, [("unknown_field", "reason")])
+        assert (response.status_code, errors(response)) == (400, [("unknown_field", "comment")])
 
 
 class TestReassigning:
