@@ -16,7 +16,7 @@ class Negotiation(DefaultContentNegotiation):
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         """Return the renderer and the media type of the answer. Raises NotAcceptable."""
-        if request.META.get("HTTP_ACCEPT", ANYTHING) == ANYTHING and not format_suffix:
+        if request.headers.get("accept", ANYTHING) == ANYTHING and not format_suffix:
             first = next(iter(renderers))
             return first, str(first.media_type)
         return super().select_renderer(request, renderers, format_suffix)
