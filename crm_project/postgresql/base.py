@@ -7,6 +7,7 @@ keepalives of this machine (`crm_project.environment`), leaves word at its socke
 import select
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -18,6 +19,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _is_quiet(self) -> bool:
         if self.connection is None or self.connection.closed or self.errors_occurred:
+            return False
+        if self.connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.INTRANS}:
             return False
         socket = select.poll()
         socket.register(self.connection, select.POLLIN)

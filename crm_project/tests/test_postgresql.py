@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.db.backends.postgresql import base
 
 from crm_project.postgresql.base import DatabaseWrapper
@@ -57,6 +57,15 @@ def test_one_that_was_ended_is_replaced_before_the_next_request(idle: DatabaseWr
         cursor.execute("SELECT 1")
 
     assert idle.connection is not ended
+
+
+def test_one_whose_transaction_failed_cannot_be_used(idle: DatabaseWrapper) -> None:
+    idle.set_autocommit(False)
+    with pytest.raises(DataError), idle.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+    assert not idle.errors_occurred
+
+    assert not idle.is_usable()
 
 
 def test_one_that_is_closed_cannot_be_used(idle: DatabaseWrapper) -> None:
