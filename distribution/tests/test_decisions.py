@@ -136,7 +136,7 @@ def test_passing_somebody_who_could_have_had_the_operator_is_recorded() -> None:
     ("service", "refusal", "kind"),
     [
         (lambda contact, other: handling.reassign_by_draw(contact), NobodyAvailable, "draw"),
-        (lambda contact, other: handling.reassign_to_operator(contact, other), OperatorUnavailable, "by_hand"),
+        (handling.reassign_to_operator, OperatorUnavailable, "by_hand"),
     ],
 )
 def test_a_failed_attempt_is_recorded_and_changes_nothing(service: Any, refusal: Any, kind: str) -> None:
