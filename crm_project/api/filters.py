@@ -21,7 +21,9 @@ UNKNOWN_FILTER = "unknown_filter"
 EMPTY_FILTER = "empty_filter"
 HIGHEST_ID = 2**63 - 1
 ID = {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID}
-NOT_BLANK = r"\S"  # as a pattern of JSON Schema
+
+# As a pattern of JSON Schema: a character that strip() leaves. `\S` is not the same in every language.
+NOT_BLANK = r"[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 
 
 class IdFilter(Filter):
