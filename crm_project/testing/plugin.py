@@ -11,9 +11,9 @@ from crm_project.testing.api import api
 from crm_project.testing.databases import databases, empty_database, fresh_database
 from crm_project.testing.one_writer import refuse_other_writers
 from crm_project.testing.postgres import Postgres, PostgresError
-from crm_project.testing.server import server
+from crm_project.testing.server import lasting_server, server
 
-__all__ = ["api", "databases", "empty_database", "fresh_database", "server"]
+__all__ = ["api", "databases", "empty_database", "fresh_database", "lasting_server", "server"]
 
 DATABASES = ("sqlite", "postgresql")
 directory = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
