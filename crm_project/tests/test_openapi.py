@@ -111,6 +111,7 @@ def values_of(part: Any, name: str) -> list[Any]:
     return [value for inner in part for value in values_of(inner, name)] if isinstance(part, list) else []
 
 
+@pytest.mark.once
 class TestTheDocument:
     def test_is_openapi_3_1(self) -> None:
         assert document()["openapi"].startswith("3.1.")
@@ -144,6 +145,7 @@ class TestTheDocument:
         assert len(routes) == len(OPERATIONS)
 
 
+@pytest.mark.once
 class TestAnOperation:
     @each_operation
     def test_says_what_it_does(self, name: str) -> None:
@@ -207,6 +209,7 @@ class TestAnOperation:
                 assert faults(document(), content["schema"], example["value"]) == []
 
 
+@pytest.mark.once
 class TestAField:
     def test_of_a_text_that_must_not_be_empty_is_not_a_space_either(self) -> None:
         fields = document()["components"]["schemas"]["IntakeRequest"]["properties"]
@@ -275,6 +278,7 @@ class TestTheTruth:
         assert "lost" in undocumented(response)[0]
 
 
+@pytest.mark.once
 class TestLanguages:
     def test_every_text_is_there_in_both(self) -> None:
         english, russian = texts(document("en")), texts(document("ru"))

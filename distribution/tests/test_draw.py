@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from distribution.draw import Candidate, draw, total_weight
 
+pytestmark = pytest.mark.once
+
 candidates = st.lists(
     st.builds(Candidate, operator_id=st.integers(1, 10_000), weight=st.integers(1, 50)),
     min_size=1,

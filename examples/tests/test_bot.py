@@ -15,6 +15,8 @@ from crm_project.setup.children import BASE_DIR
 from crm_project.testing.server import Server, StartServer
 from examples.bot import RETRIES, Crm, CrmBusy, CrmError, Message
 
+pytestmark = pytest.mark.once
+
 ASKED_FOR_A_WAIT = {"Retry-After": "7"}
 numbers = count(1)
 
