@@ -50,11 +50,13 @@ def test_both_houses_are_measured_and_every_contact_is_found_in_the_database(dat
         assert measurement.rate > 0 < measurement.memory_before
 
 
+@pytest.mark.once
 def test_an_answer_other_than_201_fails_the_run(server: StartServer) -> None:
     with pytest.raises(LoadError, match="source_not_found"):
         run_beside(job(server()))
 
 
+@pytest.mark.once
 def test_a_server_that_is_not_there_fails_the_run(server: StartServer) -> None:
     running = server()
     running.stop()
@@ -97,6 +99,7 @@ def test_a_row_of_the_table_sets_the_rate_beside_the_ceiling() -> None:
     assert len(row) == len(COLUMNS)
 
 
+@pytest.mark.once
 def test_the_price_of_keys_is_a_part_of_the_rate_without(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "TURNS", 1)
     server = new_server(databases, processes=1)

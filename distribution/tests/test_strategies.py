@@ -11,6 +11,8 @@ from distribution.rounds import probabilities
 from distribution.standing import Standing
 from distribution.strategy import STRATEGIES
 
+pytestmark = pytest.mark.once
+
 weights = st.one_of(st.integers(1, 5), st.integers(1, 100), st.integers(1, 1_000_000))
 chances = st.integers(0, 2**32)
 
