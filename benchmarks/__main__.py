@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from benchmarks.measure import Plan, Result, measure_database, new_server
+from benchmarks.measure import Plan, Result, measure_database
 from benchmarks.postgres import DurablePostgres
 from benchmarks.price import Price, measure_prices
 from benchmarks.report import print_report
@@ -61,8 +61,8 @@ def on_postgresql(plan: Plan) -> Figures:
 def figures(name: str, databases: Databases, processes: int, plan: Plan) -> Figures:
     """Measure the houses and the prices."""
     results = list(measure_database(name, databases, processes, plan))
-    logger.info("%s, the price of keys", name)
-    return results, list(measure_prices(name, new_server(databases, processes), plan))
+    logger.info("%s, the price of keys and decisions", name)
+    return results, list(measure_prices(name, databases, processes, plan))
 
 
 if __name__ == "__main__":

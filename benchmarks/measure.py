@@ -129,10 +129,10 @@ def measure_house(server: MeasuredServer, house: House, plan: Plan) -> Iterator[
         yield measure(server, house, replace(first, clients=clients, seconds=plan.seconds, at_most=plan.at_most))
 
 
-def new_server(databases: Databases, processes: int) -> MeasuredServer:
+def new_server(databases: Databases, processes: int, application: str = APPLICATION) -> MeasuredServer:
     """Return a server, not started yet, on a database of its own."""
     return MeasuredServer(
-        database_url=databases.migrated(), application=APPLICATION, workers=processes, drain=False, environment={}
+        database_url=databases.migrated(), application=application, workers=processes, drain=False, environment={}
     )
 
 

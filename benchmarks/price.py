@@ -1,43 +1,79 @@
-"""The price of a key and of an Idempotency-Key: the same load with and without, in turns."""
+"""The price of keys and of decisions: the same load with and without, in turns."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.house import ROOMY, build
 from benchmarks.load import Job
-from benchmarks.measure import MeasuredServer, Plan, measure, started, warm_up
+from benchmarks.measure import MeasuredServer, Plan, measure, new_server, started, warm_up
+from crm_project.testing.databases import Databases
 
 NOTHING, KEY, KEY_AND_RETRIES = "nothing", "a key", "a key and an Idempotency-Key"
+WITHOUT, WITH = "nothing, and no decision is recorded", "nothing, and its decision is recorded"
+WITHOUT_DECISIONS = "benchmarks.without_decisions:application"
 TURNS = 3
 
 
 @dataclass(frozen=True)
 class Price:
-    """What the calls carried, how many contacts a second that gave, and that as a part of the rate with nothing."""
+    """What the calls carried, how many contacts a second that gave, and that as a part of the first rate."""
 
     database: str
     carried: str
     rate: float
-    of_nothing: float
+    of_first: float
 
 
-def measure_prices(name: str, server: MeasuredServer, plan: Plan) -> Iterator[Price]:
-    """Measure each kind of call in turns, so that a machine that slows down slows them all; medians are compared."""
+type Load = tuple[str, MeasuredServer, Job]
+
+
+def measure_prices(name: str, databases: Databases, processes: int, plan: Plan) -> Iterator[Price]:
+    """Measure what a key costs, and what a decision costs."""
+    yield from price_of_keys(name, new_server(databases, processes), plan)
+    bare = new_server(databases, processes, WITHOUT_DECISIONS)
+    yield from price_of_decisions(name, bare, new_server(databases, processes), plan)
+
+
+def price_of_keys(name: str, server: MeasuredServer, plan: Plan) -> Iterator[Price]:
+    """Measure calls with and without a key and an Idempotency-Key."""
+    with prepared(server, plan):
+        yield from compared(name, [(carried, server, job) for carried, job in kinds(server, plan)])
+
+
+def price_of_decisions(name: str, bare: MeasuredServer, server: MeasuredServer, plan: Plan) -> Iterator[Price]:
+    """Measure the same calls on a server that records no decisions, and on one that does."""
+    with prepared(bare, plan), prepared(server, plan):
+        yield from compared(name, [(WITHOUT, bare, load_on(bare, plan)), (WITH, server, load_on(server, plan))])
+
+
+@contextmanager
+def prepared(server: MeasuredServer, plan: Plan) -> Iterator[None]:
+    """Keep the server running, with a house and warmed up."""
     with started(server):
         build(server.port, ROOMY)
         measure(server, ROOMY, warm_up(server, plan))
-        jobs = list(kinds(server, plan))
-        turns = [[measure(server, ROOMY, job).rate for _carried, job in jobs] for _turn in range(TURNS)]
-        rates = [median(rates) for rates in zip(*turns, strict=True)]
-        for (carried, _job), rate in zip(jobs, rates, strict=True):
-            yield Price(name, carried, rate, rate / rates[0])
+        yield
+
+
+def compared(name: str, loads: list[Load]) -> Iterator[Price]:
+    """Measure the loads in turns, so that a machine that slows down slows them all; medians are compared."""
+    turns = [[measure(server, ROOMY, job).rate for _carried, server, job in loads] for _turn in range(TURNS)]
+    rates = [median(rates) for rates in zip(*turns, strict=True)]
+    for (carried, _server, _job), rate in zip(loads, rates, strict=True):
+        yield Price(name, carried, rate, rate / rates[0])
 
 
 def kinds(server: MeasuredServer, plan: Plan) -> Iterator[tuple[str, Job]]:
     """Yield what calls may carry, each with a job that sends such calls."""
-    job = replace(warm_up(server, plan), clients=plan.clients[-1], seconds=plan.seconds, at_most=plan.at_most)
+    job = load_on(server, plan)
     key = server.manage("create_api_key", "benchmark", "--scope", "register").stdout.strip()
     yield NOTHING, job
     yield KEY, replace(job, api_key=key)
     yield KEY_AND_RETRIES, replace(job, api_key=key, with_idempotency_keys=True)
+
+
+def load_on(server: MeasuredServer, plan: Plan) -> Job:
+    """Return the job of as many clients as the plan has at most."""
+    return replace(warm_up(server, plan), clients=plan.clients[-1], seconds=plan.seconds, at_most=plan.at_most)

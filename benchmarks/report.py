@@ -39,9 +39,9 @@ def table(results: Iterable[Result]) -> Table:
 
 def price_table(prices: Iterable[Price]) -> Table:
     """Return a table with a row for each kind of call."""
-    made = Table("database", "each call carries", "contacts/s", "of the rate with nothing", box=MARKDOWN)
+    made = Table("database", "each call carries", "contacts/s", "of the first", box=MARKDOWN)
     for price in prices:
-        made.add_row(price.database, price.carried, f"{price.rate:,.0f}", f"{price.of_nothing:.2f}")
+        made.add_row(price.database, price.carried, f"{price.rate:,.0f}", f"{price.of_first:.2f}")
     return made
 
 

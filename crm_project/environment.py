@@ -54,6 +54,7 @@ def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
         settings["ENGINE"] = "crm_project.sqlite"
         options.setdefault("timeout", lock_timeout_seconds)
     elif settings["ENGINE"] == "django.db.backends.postgresql":
+        settings["ENGINE"] = "crm_project.postgresql"
         settings["CONN_HEALTH_CHECKS"] = True
         settings["OPTIONS"] = postgresql_options(lock_timeout_seconds) | options
     else:

@@ -118,6 +118,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["crm_project.access.permissions.MayCall"],
     "DEFAULT_FILTER_BACKENDS": ["crm_project.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "crm_project.api.pagination.Pages",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "crm_project.api.negotiation.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "crm_project.access.schema.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

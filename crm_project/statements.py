@@ -5,14 +5,14 @@ the same text every time. Here the text is kept, one for each kind of database.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import psycopg
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
@@ -20,6 +20,7 @@ from django.db.transaction import TransactionManagementError
 
 type Row = Sequence[Any]
 type Change = tuple[QuerySet[Any], dict[str, Any]]
+type Converter = tuple[int, Callable[..., Any], Any]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Text:
     sql: str
     parameters: tuple[Any, ...]
     locks: bool = False
-    converters: Mapping[int, Any] | None = None
+    converters: Sequence[Converter] = ()
     make: Callable[[Row], Any] = tuple
 
 
@@ -49,20 +50,19 @@ class KeptText:
         self._names = list(inspect.signature(build).parameters)
         self._texts: dict[str, Text] = {}
 
-    def _execute(self, cursor: Any, values: Sequence[Any]) -> Text:
-        text = self._texts.get(connection.vendor)
+    def _text(self, database: BaseDatabaseWrapper) -> Text:
+        text = self._texts.get(database.vendor)
         if text is None:
             built = self._build(*(RawSQL("%s", [Parameter(name)]) for name in self._names))
-            text = self._texts[connection.vendor] = self._write(built)
-        if text.locks and not connection.in_atomic_block:
-            raise TransactionManagementError("a lock outside a transaction would be gone at once")
-        given = dict(zip(self._names, values, strict=True))
-        cursor.execute(
-            text.sql, [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
-        )
+            text = self._texts[database.vendor] = self._write(built, database)
         return text
 
-    def _write(self, built: Any) -> Text:
+    def _run(self, database: BaseDatabaseWrapper, text: Text, values: Sequence[Any]) -> list[Row]:
+        given = dict(zip(self._names, values, strict=True))
+        parameters = [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
+        return _rows(database, text.sql, parameters)
+
+    def _write(self, built: Any, database: BaseDatabaseWrapper) -> Text:
         raise NotImplementedError
 
 
@@ -79,16 +79,23 @@ class KeptStatement(KeptText):
 
         Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
         """
-        with _preparing_cursor() as cursor:
-            text = self._execute(cursor, values)
-            return [text.make(_converted(row, text.converters)) for row in cursor.fetchall()]
+        database = connections[DEFAULT_DB_ALIAS]
+        text = self._text(database)
+        if text.locks and not database.in_atomic_block:
+            raise TransactionManagementError("a lock outside a transaction would be gone at once")
+        return [text.make(_converted(row, text.converters, database)) for row in self._run(database, text, values)]
 
-    def _write(self, built: QuerySet[Any, Any]) -> Text:
-        compiler = built.query.get_compiler(connection=connection)
+    def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
+        compiler = built.query.get_compiler(connection=database)
         sql, parameters = compiler.as_sql()
         columns = [column for column, _sql, _alias in compiler.select]
         make = tuple if built.query.values_select or not built.query.default_cols else _maker(built)
-        return Text(sql, parameters, built.query.select_for_update, compiler.get_converters(columns), make)
+        converters = [
+            (position, convert, expression)
+            for position, (functions, expression) in compiler.get_converters(columns).items()
+            for convert in functions
+        ]
+        return Text(sql, parameters, built.query.select_for_update, converters, make)
 
 
 class KeptUpdate(KeptText):
@@ -103,16 +110,15 @@ class KeptUpdate(KeptText):
 
     def __call__(self, *values: Any) -> list[Row]:
         """Run the statement with a value for each argument."""
-        with _preparing_cursor() as cursor:
-            self._execute(cursor, values)
-            return cursor.fetchall() if self._returning else []
+        database = connections[DEFAULT_DB_ALIAS]
+        return self._run(database, self._text(database), values)
 
-    def _write(self, built: Change) -> Text:
+    def _write(self, built: Change, database: BaseDatabaseWrapper) -> Text:
         rows, changes = built
         query: Any = rows.query.chain(UpdateQuery)
         query.add_update_values(changes)
-        sql, parameters = query.get_compiler(connection=connection).as_sql()
-        columns = [connection.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
+        sql, parameters = query.get_compiler(connection=database).as_sql()
+        columns = [database.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
         return Text(f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters)
 
 
@@ -135,42 +141,53 @@ class KeptInsert[M: Model]:
 
     def __call__(self, row: M) -> bool:
         """Store the row, which gets its primary key; return False when a conflict was ignored."""
-        sql = self._texts.get(connection.vendor) or self._write(row)
-        values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in self._fields]
-        with _preparing_cursor() as cursor:
-            cursor.execute(sql, values)
-            returned = cursor.fetchone()
-        if returned is None:
-            return False
-        row.pk = returned[0]
-        row._state.adding = False
-        row._state.db = connection.alias
-        return True
+        database = connections[DEFAULT_DB_ALIAS]
+        sql = self._texts.get(database.vendor) or self._write(row, database)
+        values = [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in self._fields]
+        for (key,) in _rows(database, sql, values):
+            row.pk = key
+            row._state.adding = False
+            row._state.db = database.alias
+            return True
+        return False
 
-    def _write(self, row: M) -> str:
+    def _write(self, row: M, database: BaseDatabaseWrapper) -> str:
         query = InsertQuery(self._model)
         query.insert_values(self._fields, [row])
-        compiler: Any = query.get_compiler(connection=connection)
+        compiler: Any = query.get_compiler(connection=database)
         compiler.returning_fields = [self._model._meta.pk]
         [(sql, _values)] = compiler.as_sql()
         if self._ignore_conflicts:
             # Django would write INSERT OR IGNORE for SQLite, which ignores what breaks a check, too.
             insert, returning, columns = sql.rpartition(" RETURNING ")
             sql = f"{insert} ON CONFLICT DO NOTHING{returning}{columns}"
-        self._texts[connection.vendor] = sql
+        self._texts[database.vendor] = sql
         return str(sql)
 
 
-def _preparing_cursor() -> CursorWrapper:
+def _rows(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any]) -> list[Row]:
+    """Run a statement on the driver's own cursor and return its rows, none for one that returns nothing.
+
+    Django wraps each cursor for those who listen to what is run, a log or a wrapper: without them it is left bare.
+    """
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
+        cursor = _preparing_cursor(database)
+        if database.queries_logged or database.execute_wrappers:
+            cursor = database._prepare_cursor(cursor)  # type: ignore[attr-defined]
+        cursor.execute(sql, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _preparing_cursor(database: BaseDatabaseWrapper) -> Any:
     """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
 
     Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.
     """
-    connection.ensure_connection()
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    cursor: CursorWrapper = connection._prepare_cursor(psycopg.Cursor(connection.connection))  # type: ignore[attr-defined]
-    return cursor
+    if database.vendor == "postgresql":
+        return psycopg.Cursor(database.connection)
+    return database.create_cursor()
 
 
 def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:
@@ -179,7 +196,7 @@ def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:
     annotations = list(rows.query.annotation_select)
 
     def make(row: Row) -> Model:
-        instance = model.from_db(connection.alias, names, row[: len(names)])
+        instance = model.from_db(DEFAULT_DB_ALIAS, names, row[: len(names)])
         for name, value in zip(annotations, row[len(names) :], strict=True):
             setattr(instance, name, value)
         return instance
@@ -187,11 +204,10 @@ def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:
     return make
 
 
-def _converted(row: Row, converters: Mapping[int, Any] | None) -> Row:
+def _converted(row: Row, converters: Sequence[Converter], database: BaseDatabaseWrapper) -> Row:
     if not converters:
         return row
     values = list(row)
-    for position, (functions, expression) in converters.items():
-        for convert in functions:
-            values[position] = convert(values[position], expression, connection)
+    for position, convert, expression in converters:
+        values[position] = convert(values[position], expression, database)
     return values

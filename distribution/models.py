@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-LONGEST_REASON = 500
+from crm_project.access.acting import LONGEST_REASON
 
 
 class AppendOnly(models.Model):

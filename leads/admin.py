@@ -19,16 +19,19 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from crm_project.access.acting import because
 from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.columns import label, list_link, moment, page_link, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.deletion import ProtectedDeletionAdmin
+from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.weights import WeightInline, WithWeightsAdmin
 from distribution import handling, roster
 from distribution.availability import can_take
 from distribution.selectors import queue_position
+from distribution.strategy import choices
 from distribution.waiting import wait_of
-from leads.models import Contact, ContactStatus, Lead, Source
+from leads.models import DEFAULT_STRATEGY, Contact, ContactStatus, Lead, Source
 from operators.models import Operator, Weight
 
 EVERYWHERE = [ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM]
@@ -50,6 +53,18 @@ class SourceWeightInline(WeightInline):
     autocomplete_fields = ("operator",)
 
 
+class SourceForm(ReasonedForm):
+    """A source; its strategy is chosen from those that there are."""
+
+    strategy = forms.ChoiceField(
+        choices=choices,
+        initial=DEFAULT_STRATEGY,
+        widget=UnfoldAdminSelectWidget,
+        label=_("strategy"),
+        help_text=_("How an operator is chosen among those available."),
+    )
+
+
 @admin.register(Source)
 class SourceAdmin(WithWeightsAdmin):
     """Sources with their queues and their weights."""
@@ -57,7 +72,8 @@ class SourceAdmin(WithWeightsAdmin):
     list_display = ("name", "waiting", "is_active", "code", "created")
     list_filter = ("is_active", "reuse_open_contact")
     search_fields = ("name", "code")
-    fields = ("name", "code", "is_active", "reuse_open_contact")
+    form = SourceForm
+    fields = ("name", "code", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact", "reason")
     inlines = (SourceWeightInline,)
     actions = ("activate", "deactivate", "delete_selected")
     logged_fields = ("is_active",)
@@ -203,6 +219,7 @@ class ReceiverForm(forms.Form):
         empty_label=_("Choose an operator"),
         help_text=_("Those who are active and below their limit, with load / limit. A weight is not needed."),
     )
+    reason = reason_field()
 
 
 @admin.register(Contact)
@@ -351,13 +368,14 @@ class ContactAdmin(ServiceAdmin):
         if not form.is_valid():
             return self._ask_for_receiver(request, contacts, form)
         receiver = form.cleaned_data["operator"]
-        self.apply(request, contacts, lambda pk: handling.reassign_to_operator(pk, receiver.pk), MOVED)
+        with because(form.cleaned_data["reason"]):
+            self.apply(request, contacts, lambda pk: handling.reassign_to_operator(pk, receiver.pk), MOVED)
         return None
 
     def _ask_for_receiver(
         self, request: HttpRequest, contacts: QuerySet[Contact], form: ReceiverForm
     ) -> TemplateResponse:
-        repeated = {name: values for name, values in request.POST.lists() if name != "operator"}
+        repeated = {name: values for name, values in request.POST.lists() if name not in form.fields}
         repeated.pop("csrfmiddlewaretoken", None)
         context = {
             **self.admin_site.each_context(request),

@@ -34,7 +34,14 @@ MOMENT = "2026-11-23T09:15:00.123456Z"
 LATER = "2026-11-23T09:40:12.654321Z"
 
 NEW_SOURCE = {"name": "Telegram бот", "code": "bot_telegram"}
-SOURCE = {"id": 1, **NEW_SOURCE, "is_active": True, "reuse_open_contact": False}
+SOURCE = {
+    "id": 1,
+    **NEW_SOURCE,
+    "is_active": True,
+    "reuse_open_contact": False,
+    "strategy": "weighted_random",
+    "prefer_same_operator": False,
+}
 
 WEIGHTS = {"operator_weights": [{"operator_id": 1, "weight": 10}, {"operator_id": 2, "weight": 30}]}
 SHARES = {

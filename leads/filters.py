@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import IdFilter, TextFilter, YesNoFilter
+from crm_project.api.filters import IdFilter, MomentFilter, TextFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
@@ -37,8 +37,8 @@ class ContactFilter(filters.FilterSet):
     operator = IdFilter("operator_id", help_text=_("The id of an operator."))
     lead = IdFilter("lead_id", help_text=_("The id of a lead."))
     external_id = TextFilter("external_id", help_text=_("The lead's id as this source sent it."))
-    created_after = filters.IsoDateTimeFilter("created_at", "gte", help_text=_("From this moment on."))
-    created_before = filters.IsoDateTimeFilter("created_at", "lt", help_text=_("Before this moment."))
+    created_after = MomentFilter("created_at", "gte", help_text=_("From this moment on."))
+    created_before = MomentFilter("created_at", "lt", help_text=_("Before this moment."))
 
     class Meta:
         model = Contact

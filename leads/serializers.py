@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from crm_project.access.serializers import Reason
 from crm_project.api.filters import HIGHEST_ID
 from crm_project.api.serializers import (
     JSONObjectField,
@@ -18,6 +19,7 @@ from crm_project.api.serializers import (
 )
 from distribution.models import Kind, Trigger
 from distribution.phrases import OUTCOMES, WHY_NOT
+from distribution.strategy import choices
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
@@ -30,9 +32,12 @@ DUPLICATE_OPERATOR = "duplicate_operator"
 class SourceSerializer(StrictModelSerializer):
     """A source."""
 
+    strategy = serializers.ChoiceField(choices=choices(), required=False, help_text=_("How an operator is chosen."))
+    reason = Reason()
+
     class Meta:
         model = Source
-        fields = ["id", "name", "code", "is_active", "reuse_open_contact"]
+        fields = ["id", "name", "code", "is_active", "reuse_open_contact", "strategy", "prefer_same_operator", "reason"]
         read_only_fields = ["id"]
 
 
@@ -133,6 +138,7 @@ class ReassignSerializer(StrictSerializer):
     operator_id = WholeNumber(
         required=False, min_value=1, max_value=HIGHEST_ID, help_text=_("Left out, another is drawn.")
     )
+    reason = Reason()
 
 
 class WeightSerializer(StrictSerializer):
@@ -148,6 +154,7 @@ class WeightsSerializer(StrictSerializer):
     """The weights of a source."""
 
     operator_weights = WeightSerializer(many=True, max_length=MOST_WEIGHTS_AT_ONCE)  # type: ignore[call-arg]
+    reason = Reason()
 
     def validate_operator_weights(self, rows: list[dict[str, int]]) -> dict[int, int]:
         """Return the weights by operator id. Raises ValidationError when an operator is named twice."""

@@ -20,6 +20,7 @@ from crm_project.access.callers import (
     REGISTERING,
 )
 from crm_project.access.errors import NeedsAllSources
+from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.serializers import NoBody
 from distribution import handling, roster
@@ -108,11 +109,14 @@ class SourceViewSet(SettingsViewSet):
 
     def _set_weights(self, request: Request, *, replace: bool) -> Response:
         source = self.get_object()
-        weights = self.validated(request)["operator_weights"]
+        body = self.validated(request)
+        weights = body["operator_weights"]
         among = self.caller.source_ids
         with missing_when(SourceNotFound):
             return self.answer(
-                lambda: roster.set_weights(source.pk, weights, replace=replace, among=among), self._show_shares
+                lambda: roster.set_weights(source.pk, weights, replace=replace, among=among),
+                self._show_shares,
+                reason=body.get(REASON, ""),
             )
 
     def _show_shares(self, rows: list[Share]) -> Response:
@@ -192,17 +196,20 @@ class ContactViewSet(ReadViewSet):
     @action(detail=True, methods=["post"], serializer_class=ReassignSerializer)
     def reassign(self, request: Request, pk: str) -> Response:
         """Move the contact to the operator named, or without one to another by draw."""
-        operator_id = self.validated(request).get("operator_id")
-        if operator_id is None:
-            return self._handle(handling.reassign_by_draw)
-        among = self.caller.source_ids
-        return self._handle(partial(handling.reassign_to_operator, operator_id=operator_id, among=among))
+        body = self.validated(request)
+        reason = body.get(REASON, "")
+        if "operator_id" not in body:
+            return self._handle(handling.reassign_by_draw, reason)
+        to_operator = partial(
+            handling.reassign_to_operator, operator_id=body["operator_id"], among=self.caller.source_ids
+        )
+        return self._handle(to_operator, reason)
 
-    def _handle(self, service: Callable[[int], Contact]) -> Response:
+    def _handle(self, service: Callable[[int], Contact], reason: str = "") -> Response:
         contact_id = int(self.kwargs["pk"])
         if not self.caller.sees_everything:
             self.get_object()
-        return self.answer(lambda: service(contact_id), self._show)
+        return self.answer(lambda: service(contact_id), self._show, reason=reason)
 
     def _show(self, contact: Contact) -> Response:
         return Response(CONTACT.to_representation(contact))

@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
+from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
 from distribution.selectors import was_chosen, with_total_available
@@ -37,7 +38,8 @@ class OperatorAdmin(WithWeightsAdmin):
     list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
     list_filter = ("is_active",)
     search_fields = ("name", "external_id")
-    fields = ("name", "external_id", "is_active", "max_load", "active_contacts")
+    form = ReasonedForm
+    fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")
     readonly_fields = ("active_contacts",)
     inlines = (OperatorWeightInline,)
     actions = ("activate", "deactivate", "delete_selected")
@@ -82,17 +84,23 @@ class OperatorAdmin(WithWeightsAdmin):
         self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=False), DEACTIVATED)
 
 
+class ReasonedWeightForm(WeightForm):
+    """A weight with a field that asks why."""
+
+    reason = reason_field()
+
+
 @admin.register(Weight)
 class WeightAdmin(DeletionAdmin):
     """All weights of all sources."""
 
-    form = WeightForm
+    form = ReasonedWeightForm
     list_display = ("source", "operator", "weight", "share", "load_and_limit")
     list_display_links = ("source", "operator")
     list_filter = (("source", AutocompleteSelectFilter), ("operator", AutocompleteSelectFilter))
     list_filter_submit = True
     search_fields = ("source__name", "source__code", "operator__name", "operator__external_id")
-    fields = ("source", "operator", "weight")
+    fields = ("source", "operator", "weight", "reason")
     autocomplete_fields = ("source", "operator")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:

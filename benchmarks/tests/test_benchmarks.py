@@ -18,7 +18,7 @@ from benchmarks.measure import (
     measure_database,
     new_server,
 )
-from benchmarks.price import KEY, KEY_AND_RETRIES, NOTHING, measure_prices
+from benchmarks.price import KEY, KEY_AND_RETRIES, NOTHING, WITHOUT_DECISIONS, price_of_decisions, price_of_keys
 from benchmarks.report import COLUMNS, cells
 from crm_project.setup.children import APPLICATION
 from crm_project.testing.databases import Databases
@@ -50,11 +50,13 @@ def test_both_houses_are_measured_and_every_contact_is_found_in_the_database(dat
         assert measurement.rate > 0 < measurement.memory_before
 
 
+@pytest.mark.once
 def test_an_answer_other_than_201_fails_the_run(server: StartServer) -> None:
     with pytest.raises(LoadError, match="source_not_found"):
         run_beside(job(server()))
 
 
+@pytest.mark.once
 def test_a_server_that_is_not_there_fails_the_run(server: StartServer) -> None:
     running = server()
     running.stop()
@@ -97,13 +99,29 @@ def test_a_row_of_the_table_sets_the_rate_beside_the_ceiling() -> None:
     assert len(row) == len(COLUMNS)
 
 
+@pytest.mark.once
 def test_the_price_of_keys_is_a_part_of_the_rate_without(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "TURNS", 1)
     server = new_server(databases, processes=1)
 
-    nothing, key, both = measure_prices("a database", server, TINY)
+    nothing, key, both = price_of_keys("a database", server, TINY)
 
     assert [found.carried for found in (nothing, key, both)] == [NOTHING, KEY, KEY_AND_RETRIES]
-    assert nothing.of_nothing == 1
-    assert key.of_nothing == key.rate / nothing.rate
+    assert nothing.of_first == 1
+    assert key.of_first == key.rate / nothing.rate
     assert server.rows("SELECT count(*) FROM access_keptanswer") == [(TINY.at_most,)]
+
+
+def test_the_price_of_decisions_compares_a_server_that_records_none(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(price, "TURNS", 1)
+    bare, server = new_server(databases, 1, WITHOUT_DECISIONS), new_server(databases, 1)
+
+    _without, with_decisions = price_of_decisions("a database", bare, server, TINY)
+
+    assert with_decisions.of_first > 0
+    assert bare.rows("SELECT count(*) FROM distribution_decision") == [(0,)]
+    assert server.rows("SELECT count(*) FROM distribution_decision") == server.rows(
+        "SELECT count(*) FROM leads_contact"
+    )

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 
 from crm_project.access.callers import OPEN, Caller
 
+LONGEST_REASON = 500
+
 type Answering = Callable[[HttpRequest], HttpResponse]
 
 

@@ -28,7 +28,8 @@ def is_open_to(request: HttpRequest | Request) -> bool:
 
 
 def _is_from_no_other_site(request: HttpRequest | Request) -> bool:
-    return request.headers.get("origin") in (None, f"{request.scheme}://{request.get_host()}")
+    origin = request.headers.get("origin")
+    return origin is None or origin == f"{request.scheme}://{request.get_host()}"
 
 
 def _is_loopback(peer: str) -> bool:

@@ -13,10 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from crm_project.access.acting import because
 from crm_project.access.callers import MANAGING_ALL, READING, Caller, Right
 from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, key_of, replay, retryable
 from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
+from crm_project.access.serializers import REASON
 from crm_project.api.errors import LengthRequired
 from crm_project.api.filters import refuse_unknown
 from crm_project.api.refusals import Refusal
@@ -70,12 +72,12 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
-    def answer[T](self, service: Callable[[], T], show: Callable[[T], Response]) -> Response:
+    def answer[T](self, service: Callable[[], T], show: Callable[[T], Response], *, reason: str = "") -> Response:
         """Call the service and show what it returns; with an Idempotency-Key its transaction keeps the answer.
 
-        Raises AnsweredBefore when there is one already.
+        `reason` is why the caller does it. Raises AnsweredBefore when there is an answer already.
         """
-        with retryable(call_of(self.request, self.caller), show):
+        with because(reason), retryable(call_of(self.request, self.caller), show):
             return show(service())
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -126,12 +128,15 @@ class SettingsViewSet(ReadViewSet):
     def create(self, request: Request) -> Response:
         """Store a new row."""
         fields = self.validated(request)
-        return self.answer(lambda: self.create_row(**fields), self._show_created)
+        reason = fields.pop(REASON, "")
+        return self.answer(lambda: self.create_row(**fields), self._show_created, reason=reason)
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Set the fields given, leave the others."""
         row = self.get_object()
-        changed = self.change_row(row.pk, **self.validated(request, instance=row, partial=True))
+        changes = self.validated(request, instance=row, partial=True)
+        with because(changes.pop(REASON, "")):
+            changed = self.change_row(row.pk, **changes)
         return Response(self.get_serializer(changed).data)
 
     def _show_created(self, row: Any) -> Response:

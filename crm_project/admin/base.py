@@ -14,6 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from crm_project.access.acting import LONGEST_REASON, because
+from crm_project.access.serializers import REASON
 from crm_project.admin.columns import moment
 from crm_project.admin.forms import TouchedFieldsForm
 from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, explanation, tell
@@ -92,7 +94,7 @@ class ServiceAdmin(Admin, OwnTransactions):
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Store what the user typed; of a row that exists, only the fields the user touched."""
         if not change:
-            obj.pk = self.create_row(**form.cleaned_data).pk
+            obj.pk = self.create_row(**settings_typed(form)).pk
         elif changes := touched(form):
             self.change_row(obj, **changes)
 
@@ -105,7 +107,8 @@ class ServiceAdmin(Admin, OwnTransactions):
     ) -> HttpResponse:
         """Answer the form; what a service refuses is told on the page, which shows the row as it is now."""
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            with because(request.POST.get(REASON, "")[:LONGEST_REASON]):
+                return super().changeform_view(request, object_id, form_url, extra_context)
         except EXPLAINED as error:
             if request.method != "POST":
                 raise
@@ -137,9 +140,14 @@ def too_many(request: HttpRequest, rows: QuerySet[Any]) -> bool:
     return True
 
 
+def settings_typed(form: ModelForm) -> dict[str, Any]:
+    """Return what the user typed, without the reason."""
+    return {name: value for name, value in form.cleaned_data.items() if name != REASON}
+
+
 def touched(form: ModelForm) -> dict[str, Any]:
-    """Return the values of the fields that the user touched."""
-    return {name: form.cleaned_data[name] for name in form.changed_data}
+    """Return the values of the fields that the user touched, without the reason."""
+    return {name: value for name, value in settings_typed(form).items() if name in form.changed_data}
 
 
 def _untranslated_names(fields: list[Any]) -> list[str]:

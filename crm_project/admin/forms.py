@@ -3,6 +3,21 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from crm_project.access.acting import LONGEST_REASON
+
+
+def reason_field() -> forms.CharField:
+    """Return the field that asks why."""
+    return forms.CharField(
+        max_length=LONGEST_REASON,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        label=_("Reason"),
+        help_text=_("Why; kept with the decision or the change."),
+    )
 
 
 class TouchedFieldsForm(forms.ModelForm):
@@ -21,3 +36,9 @@ class TouchedFieldsForm(forms.ModelForm):
         # A page of a hundred weights has one or two touched: only those are checked against the database.
         if self.has_changed():
             super()._post_clean()  # type: ignore[misc]  # missing in the stubs
+
+
+class ReasonedForm(TouchedFieldsForm):
+    """The same with a field that asks why."""
+
+    reason = reason_field()

@@ -1,6 +1,7 @@
 """Filters that are not known are refused: a misspelt one must not answer with everything."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -8,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, TypedChoiceFilter
+from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, IsoDateTimeFilter, TypedChoiceFilter
 from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -21,7 +22,9 @@ UNKNOWN_FILTER = "unknown_filter"
 EMPTY_FILTER = "empty_filter"
 HIGHEST_ID = 2**63 - 1
 ID = {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID}
-NOT_BLANK = r"\S"  # as a pattern of JSON Schema
+
+# As a pattern of JSON Schema: a character that strip() leaves. `\S` is not the same in every language.
+NOT_BLANK = r"[^\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 
 
 class IdFilter(Filter):
@@ -40,6 +43,14 @@ class TextFilter(CharFilter):
     def __init__(self, field_name: str, help_text: str | Promise) -> None:
         super().__init__(field_name)
         set_override(self, "field", {"type": "string", "pattern": NOT_BLANK, "description": help_text})
+
+
+class MomentFilter(IsoDateTimeFilter):
+    """Rows before or after a moment, in whatever zone it is told."""
+
+    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
+        """Return the rows; without a moment, all of them."""
+        return super().filter(qs, value and in_utc(value))
 
 
 class YesNoFilter(TypedChoiceFilter):
@@ -65,6 +76,14 @@ class StrictFilterBackend(DjangoFilterBackend):
             _("Give the filter a value, or leave it out."),
         )
         return super().filter_queryset(request, queryset, view)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC: PostgreSQL knows no zone 16 hours or more away, and an ISO time may name one."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in the first or the last year, where a few hours matter to no row
+        return moment.replace(tzinfo=UTC)
 
 
 def refuse_unknown(names: list[str], known: Collection[str]) -> None:

@@ -1,14 +1,16 @@
 """Django's SQLite backend, set up for one server process with many threads.
 
-Four things differ from Django's own:
+Five things differ from Django's own:
 
 * every transaction is IMMEDIATE, so a reader that goes on to write never fails half-way;
 * the threads of a process take turns in the order they came, where SQLite lets them poll and some starve;
 * a commit is on the disk when it returns: what was answered with 201 survives a power cut;
-* LIKE folds the case of every alphabet, not only of ASCII: a search for «иван» finds «Иван».
+* LIKE folds the case of every alphabet, not only of ASCII: a search for «иван» finds «Иван»;
+* the placeholders of a statement that runs again and again are looked for once.
 """
 
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -19,6 +21,22 @@ from crm_project.sqlite.like import like
 PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
 
 _turns = FairLock()
+
+
+@lru_cache(maxsize=128)
+def with_question_marks(query: str) -> str:
+    """Return the query with SQLite's placeholders in the place of Django's."""
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """A cursor that remembers what the latest queries look like in SQLite's words."""
+
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        """Return the query with SQLite's placeholders."""
+        if param_names is None:
+            return with_question_marks(query)
+        return super().convert_query(query, param_names=param_names)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -37,6 +55,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection.create_function("like", 2, like, deterministic=True)
         connection.create_function("like", 3, like, deterministic=True)
         return connection
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return self.connection.cursor(factory=Cursor)
 
     def _start_transaction_under_autocommit(self) -> None:
         self._take_turn()

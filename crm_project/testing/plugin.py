@@ -11,9 +11,9 @@ from crm_project.testing.api import api
 from crm_project.testing.databases import databases, empty_database, fresh_database
 from crm_project.testing.one_writer import refuse_other_writers
 from crm_project.testing.postgres import Postgres, PostgresError
-from crm_project.testing.server import server
+from crm_project.testing.server import lasting_server, server
 
-__all__ = ["api", "databases", "empty_database", "fresh_database", "server"]
+__all__ = ["api", "databases", "empty_database", "fresh_database", "lasting_server", "server"]
 
 DATABASES = ("sqlite", "postgresql")
 directory = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers and change the settings that a test wants otherwise."""
     for database in DATABASES:
         config.addinivalue_line("markers", f"{database}: means something on {database} only")
+    config.addinivalue_line("markers", f"once: says the same on every database, so it runs on {DATABASES[0]} only")
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second
@@ -84,13 +85,21 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {config.getoption('database')}"
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that mean something on the other database only."""
-    other = next(name for name in DATABASES if name != config.getoption("database"))
-    foreign = [item for item in items if item.get_closest_marker(other)]
+    """Choose the tests of the run's database, and begin with those that take longest: with processes beside them."""
+    leave_out_foreign(config, items)
+    items.sort(key=lambda item: not {"databases", "serve"} & set(getattr(item, "fixturenames", ())))
+
+
+def leave_out_foreign(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that the run on the other database shows, or that mean something there only."""
+    database = config.getoption("database")
+    elsewhere = {name for name in DATABASES if name != database} | ({"once"} if database != DATABASES[0] else set())
+    foreign = {item for item in items if elsewhere & {marker.name for marker in item.iter_markers()}}
     if foreign:
-        config.hook.pytest_deselected(items=foreign)
-        items[:] = [item for item in items if not item.get_closest_marker(other)]
+        config.hook.pytest_deselected(items=list(foreign))
+        items[:] = [item for item in items if item not in foreign]
 
 
 @pytest.fixture(autouse=True)

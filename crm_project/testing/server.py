@@ -2,12 +2,14 @@
 
 import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from typing import Any, Protocol
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -15,6 +17,10 @@ from crm_project.setup.children import APPLICATION, Child, answers, server_comma
 from crm_project.testing.databases import Databases, manage
 
 SECONDS_TO_ANSWER = 30
+SECONDS_FOR_A_CALL = 60
+NO_CERTIFICATES = ssl.SSLContext(
+    ssl.PROTOCOL_TLS_CLIENT
+)  # to read them takes longer than ten calls, and no call is TLS
 
 
 class Server:
@@ -51,6 +57,10 @@ class Server:
         for child in self._children:
             child.kill()
 
+    def client(self, **options: Any) -> httpx.Client:
+        """Return what calls the server."""
+        return httpx.Client(base_url=self.base_url, timeout=SECONDS_FOR_A_CALL, verify=NO_CERTIFICATES, **options)
+
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command on the server's database."""
         return manage(*arguments, **self.environment)
@@ -65,8 +75,12 @@ class Server:
             return list(connection.execute(sql).fetchall())
 
 
-class StartServer(Protocol):
-    """What the fixture `server` gives a test."""
+class StartServer:
+    """Starts servers on databases of a kind; the stack kills them."""
+
+    def __init__(self, databases: Databases, stack: ExitStack) -> None:
+        self._databases = databases
+        self._stack = stack
 
     def __call__(
         self,
@@ -81,30 +95,26 @@ class StartServer(Protocol):
 
         Without a `database_url` it gets a database of its own.
         """
-        ...
+        url = database_url or self._databases.migrated()
+        usual = 1 if url.startswith("sqlite") else 2
+        server = Server(url, application, workers or usual, drain, environment)
+        self._stack.callback(server.kill)
+        server.start()
+        return server
 
 
 @pytest.fixture
 def server(databases: Databases) -> Iterator[StartServer]:
     """Start real servers on migrated databases; they stop when the test ends."""
     with ExitStack() as stack:
+        yield StartServer(databases, stack)
 
-        def start(
-            *,
-            application: str = APPLICATION,
-            database_url: str = "",
-            workers: int | None = None,
-            drain: bool = False,
-            **environment: str,
-        ) -> Server:
-            url = database_url or databases.migrated()
-            usual = 1 if url.startswith("sqlite") else 2
-            server = Server(url, application, workers or usual, drain, environment)
-            stack.callback(server.kill)
-            server.start()
-            return server
 
-        yield start
+@pytest.fixture(scope="module")
+def lasting_server(databases: Databases) -> Iterator[StartServer]:
+    """Start servers that the tests of a module share; they stop when the last of them ends."""
+    with ExitStack() as stack:
+        yield StartServer(databases, stack)
 
 
 def free_port() -> int:

@@ -1,5 +1,6 @@
 import base64
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
@@ -34,6 +35,13 @@ def basic(username: str, password: str) -> dict[str, str]:
 def local() -> Client:
     """A client on this machine."""
     return Client(REMOTE_ADDR="127.0.0.1", SERVER_NAME="127.0.0.1")
+
+
+def test_who_calls_is_found_out_once(local: Client) -> None:
+    with patch("crm_project.access.permissions.is_open_to", return_value=True) as look:
+        assert local.get("/api/contacts").status_code == 200
+
+    look.assert_called_once()
 
 
 class TestWithALogIn:

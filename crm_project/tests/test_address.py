@@ -9,6 +9,8 @@ from crm_project.setup.address import Address
 from crm_project.setup.greeting import greeting
 from crm_project.testing.server import free_port
 
+pytestmark = pytest.mark.once
+
 Card = namedtuple("Card", ["family", "address"])
 
 

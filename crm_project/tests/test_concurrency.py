@@ -4,6 +4,8 @@ import pytest
 
 from crm_project.testing.concurrency import run_concurrently
 
+pytestmark = pytest.mark.once
+
 
 def test_results_come_in_the_order_of_the_calls() -> None:
     first_is_last = Barrier(2)

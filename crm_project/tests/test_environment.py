@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from crm_project.environment import kept_secret_key, postgresql_options, secret_key
 from crm_project.setup.children import BASE_DIR
 
+pytestmark = pytest.mark.once
+
 
 def import_settings(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

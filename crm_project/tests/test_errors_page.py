@@ -7,11 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rest_framework import exceptions
 
 from crm_project.api.refusals import Refusal
 from crm_project.setup.children import BASE_DIR
 from crm_project.testing.openapi import codes, document, operations, responses
+
+pytestmark = pytest.mark.once
 
 ROW = re.compile(r"^\| (\d{3}) \| `([a-z_]+)` \| [^|]+ \| [^|]+ \|$", re.MULTILINE)
 

@@ -7,6 +7,8 @@ import pytest
 
 from crm_project.setup.children import BASE_DIR
 
+pytestmark = pytest.mark.once
+
 SCRIPT = BASE_DIR / "crm_project/setup/find_python.sh"
 RUNS = f'exec {sys.executable} "$@"'
 IS_TOO_OLD = f"""exec {sys.executable} -c 'import sys; sys.version_info = (3, 11, 9); exec(sys.argv[2])' "$@" """

@@ -9,6 +9,8 @@ from crm_project.testing.fuzzing.run import fuzz
 from crm_project.testing.openapi import fresh_document, operations
 from crm_project.testing.server import StartServer
 
+pytestmark = pytest.mark.once
+
 BRIEFLY = ("--seed=1", "--generation-deterministic", "--max-examples=1")
 SECONDS = 300
 LEADS = "/api/leads"

@@ -21,6 +21,8 @@ from crm_project.setup.children import BASE_DIR
 from distribution.errors import HasContacts
 from leads.models import Contact
 
+pytestmark = pytest.mark.once
+
 KEYWORDS = {
     **DEFAULT_KEYWORDS,
     "gettext_lazy": None,

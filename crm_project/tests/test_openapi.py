@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, complete, true, and in both languages. The plugin holds every answer to it besides."""
 
 import re
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
@@ -9,8 +10,10 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
+from jsonschema_rs import validator_for
 from rest_framework.test import APIClient
 
+from crm_project.api.filters import NOT_BLANK
 from crm_project.router import router
 from crm_project.testing.openapi import (
     JSON,
@@ -109,6 +112,7 @@ def values_of(part: Any, name: str) -> list[Any]:
     return [value for inner in part for value in values_of(inner, name)] if isinstance(part, list) else []
 
 
+@pytest.mark.once
 class TestTheDocument:
     def test_is_openapi_3_1(self) -> None:
         assert document()["openapi"].startswith("3.1.")
@@ -142,6 +146,7 @@ class TestTheDocument:
         assert len(routes) == len(OPERATIONS)
 
 
+@pytest.mark.once
 class TestAnOperation:
     @each_operation
     def test_says_what_it_does(self, name: str) -> None:
@@ -205,14 +210,23 @@ class TestAnOperation:
                 assert faults(document(), content["schema"], example["value"]) == []
 
 
+@pytest.mark.once
 class TestAField:
     def test_of_a_text_that_must_not_be_empty_is_not_a_space_either(self) -> None:
         fields = document()["components"]["schemas"]["IntakeRequest"]["properties"]
         filters = OPERATIONS["sources_list"][2]["parameters"]
 
-        assert fields["source_code"]["pattern"] == r"\S"
+        assert fields["source_code"]["pattern"] == NOT_BLANK
         assert "pattern" not in fields["text"]
-        assert next(row for row in filters if row["name"] == "code")["schema"]["pattern"] == r"\S"
+        assert next(row for row in filters if row["name"] == "code")["schema"]["pattern"] == NOT_BLANK
+
+    @pytest.mark.parametrize("reads", [re.compile(NOT_BLANK).search, validator_for({"pattern": NOT_BLANK}).is_valid])
+    def test_is_blank_where_it_is_for_the_product_whoever_reads_the_pattern(
+        self, reads: Callable[[str], object]
+    ) -> None:
+        characters = [chr(number) for number in range(0x10000) if not 0xD800 <= number < 0xE000]
+
+        assert [text for text in characters if bool(reads(text)) != bool(text.strip())] == []
 
     def test_of_an_id_in_another_system_is_a_text_or_a_number(self) -> None:
         fields = document()["components"]["schemas"]["IntakeRequest"]["properties"]
@@ -265,6 +279,7 @@ class TestTheTruth:
         assert "lost" in undocumented(response)[0]
 
 
+@pytest.mark.once
 class TestLanguages:
     def test_every_text_is_there_in_both(self) -> None:
         english, russian = texts(document("en")), texts(document("ru"))

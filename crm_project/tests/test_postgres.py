@@ -11,6 +11,8 @@ from crm_project.setup.children import BASE_DIR
 from crm_project.testing.postgres import Postgres, PostgresError
 from crm_project.testing.waiting import wait_until
 
+pytestmark = pytest.mark.once
+
 
 def directory_of(url: str) -> Path:
     return Path(str(psycopg.conninfo.conninfo_to_dict(url)["host"]))

@@ -105,23 +105,19 @@ def test_the_first_start_makes_an_administrator_and_only_it_tells_the_password(
 
 
 @pytest.mark.sqlite
-def test_on_loopback_the_api_is_open_and_elsewhere_it_asks_for_a_login(serve: StartServe, databases: Databases) -> None:
-    here = serve(databases.migrated()).ready()
-    everywhere = serve(databases.migrated(), HOST="0.0.0.0").ready()
-
-    assert httpx.get(f"{here.url}/api/operators").status_code == 200
-    assert httpx.get(f"{everywhere.url}/api/operators").status_code == 401
-    assert "asks for a log-in" in everywhere.output
-
-
-@pytest.mark.sqlite
-def test_the_network_may_name_the_machine(serve: StartServe, databases: Databases) -> None:
-    everywhere = serve(databases.migrated(), HOST="0.0.0.0").ready()
-    here = serve(databases.migrated()).ready()
+def test_on_loopback_the_api_is_open_and_elsewhere_it_asks_for_a_login_and_knows_the_name_of_the_machine(
+    serve: StartServe, databases: Databases
+) -> None:
+    here, everywhere = serve(databases.migrated()), serve(databases.migrated(), HOST="0.0.0.0")
+    here.ready()
+    everywhere.ready()
     by_name = {"Host": socket.gethostname()}
 
-    assert httpx.get(f"{everywhere.url}/admin/login/", headers=by_name).status_code == 200
+    assert httpx.get(f"{here.url}/api/operators").status_code == 200
     assert httpx.get(f"{here.url}/admin/login/", headers=by_name).status_code == 400
+    assert httpx.get(f"{everywhere.url}/api/operators").status_code == 401
+    assert httpx.get(f"{everywhere.url}/admin/login/", headers=by_name).status_code == 200
+    assert "asks for a log-in" in everywhere.output
 
 
 @pytest.mark.sqlite

@@ -1,10 +1,12 @@
 """Statements that are written once do what the ORM would."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, QuerySet, Value
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from model_bakery import baker
 
@@ -12,6 +14,16 @@ from crm_project.statements import Change, KeptInsert, KeptStatement, KeptUpdate
 from leads.models import Contact, Lead, Source
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True, params=["with listeners", "bare"])
+def _listeners(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run each test on both kinds of cursor: every test has a wrapper that listens, a server has none."""
+    listeners = connection.execute_wrappers
+    if request.param == "bare":
+        connection.execute_wrappers = []
+    yield
+    connection.execute_wrappers = listeners
 
 
 @KeptStatement
@@ -22,6 +34,11 @@ def sources_with_name(name: Any) -> QuerySet[Any]:
 @KeptStatement
 def times_of_sources(name: Any) -> QuerySet[Any, Any]:
     return Source.objects.filter(name=name).values_list("created_at", "is_active")
+
+
+@KeptStatement
+def locked_sources(name: Any) -> QuerySet[Any]:
+    return Source.objects.filter(name=name).select_for_update()
 
 
 @KeptUpdate
@@ -99,6 +116,33 @@ def test_a_conflict_is_ignored_only_when_asked_to() -> None:
 def test_what_the_database_refuses_is_raised() -> None:
     with pytest.raises(IntegrityError):
         insert_lead(Lead(external_id=""))
+
+
+def test_a_wrapper_sees_what_is_run() -> None:
+    seen = []
+
+    def listen(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append((sql, tuple(params)))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(listen):
+        rename("Telegram")
+
+    assert seen == [(sql, ("Telegram",)) for sql, _parameters in seen]
+    assert len(seen) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_needs_a_transaction() -> None:
+    with pytest.raises(TransactionManagementError):
+        locked_sources("Telegram")
+
+
+def test_nothing_runs_in_a_transaction_that_is_broken() -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            sources_with_name("Telegram")
 
 
 @pytest.mark.postgresql

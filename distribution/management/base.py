@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils.translation import gettext as _
 
+from crm_project.access.acting import Actor, acting
 from crm_project.api.refusals import Refusal
 from crm_project.logs import said
 
@@ -17,8 +18,10 @@ class DatabaseCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Run the command. Raises CommandError for a refusal and for an error of the database."""
+        name = type(self).__module__.rpartition(".")[2]
         try:
-            return super().execute(*args, **options)
+            with acting(Actor(f"command:{name}", name)):
+                return super().execute(*args, **options)
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal
         except Error as error:

@@ -316,11 +316,10 @@ class TestProcess:
         arrive(source)
         arrive(source)
 
-        codes = [run("reassign", "--from", *rest).returncode for rest in (["Anna", "--to", "Boris"], ["Boris"])]
-        codes += [run("reassign", "--from", *rest).returncode for rest in (["Nobody"], ["Anna", "--to-queue"])]
-        codes.append(run("reassign", "--from", "Anna", "--to-queue", "--deactivate").returncode)
+        who = [["Anna", "--to", "Boris"], ["Boris"], ["Nobody"]]
+        codes = [run("reassign", "--from", *rest).returncode for rest in who]
 
-        assert codes == [3, 0, 1, 1, 0]
+        assert codes == [3, 0, 1]
 
     def test_ctrl_c_in_the_middle_leaves_a_true_state(self) -> None:
         operator, receiver = make_operator(name="Anna", max_load=200), make_operator(max_load=200)

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from distribution.draw import draw
 
+pytestmark = pytest.mark.once
+
 held = st.lists(st.integers(0, 50), min_size=1, max_size=20).filter(any)
 
 

@@ -37,13 +37,14 @@ class House:
 
     def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """Send one call."""
-        return httpx.post(f"{self.server.base_url}/api/{path}", json=body, timeout=30)
+        with self.server.client() as client:
+            return client.post(f"/api/{path}", json=body)
 
     def register(self, leads: list[str], *, clients: int) -> list[httpx.Response]:
         """Register a contact for each of the leads, spread over so many clients at once."""
 
         def client(own: list[str]) -> list[httpx.Response]:
-            with httpx.Client(base_url=self.server.base_url, timeout=60) as session:
+            with self.server.client() as session:
                 return [session.post("/api/contacts", json={"external_id": x, "source_code": "bot"}) for x in own]
 
         answers = run_concurrently(*(lambda own=leads[part::clients]: client(own) for part in range(clients)))
@@ -149,7 +150,7 @@ def test_a_database_that_is_away_is_503_and_the_server_recovers_by_itself(server
     call = {"external_id": "lead", "source_code": "bot"}
 
     with away(house.server.database_url):
-        answers = [house.post("contacts", call) for _ in range(12)]
+        answers = run_concurrently(lambda: house.post("contacts", call), times=12)
 
     assert {answer.status_code for answer in answers} == {503}
     assert {answer.json()["errors"][0]["code"] for answer in answers} == {"try_again_later"}
@@ -178,7 +179,7 @@ def test_closing_and_arriving_for_some_seconds_at_a_full_house(server: StartServ
 
     def arrive_and_close(client: int) -> set[int]:
         seen = set()
-        with httpx.Client(base_url=house.server.base_url, timeout=60) as session:
+        with house.server.client() as session:
             while time.monotonic() < end:
                 made = session.post("/api/contacts", json={"external_id": f"lead_{client}", "source_code": "bot"})
                 active = session.get("/api/contacts", params={"status": "active", "page_size": 1}).json()["results"]
@@ -206,7 +207,7 @@ class Retrying:
     """A client that repeats each call with its Idempotency-Key until the call is answered for good."""
 
     def __init__(self, server: Server) -> None:
-        self.session = httpx.Client(base_url=server.base_url, timeout=30)
+        self.session = server.client()
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import Any
 
 import httpx
@@ -15,7 +15,10 @@ from crm_project.setup.children import BASE_DIR
 from crm_project.testing.server import Server, StartServer
 from examples.bot import RETRIES, Crm, CrmBusy, CrmError, Message
 
+pytestmark = pytest.mark.once
+
 ASKED_FOR_A_WAIT = {"Retry-After": "7"}
+numbers = count(1)
 
 
 def message(**fields: Any) -> Message:
@@ -23,41 +26,63 @@ def message(**fields: Any) -> Message:
 
 
 class House:
-    """One operator with room for one contact on the source `bot`, and a key for it."""
+    """One operator with room for one contact on a source of their own."""
 
-    def __init__(self, server: Server, stack: ExitStack) -> None:
+    def __init__(self, server: Server, key: str, stack: ExitStack) -> None:
         self.server = server
+        self.key = key
         self._stack = stack
-        for path, body in [
-            ("operators", {"name": "Anna", "max_load": 1}),
-            ("sources", {"name": "Bot", "code": "bot"}),
-            ("sources/1/operators", {"operator_weights": [{"operator_id": 1, "weight": 1}]}),
-        ]:
-            httpx.post(f"{server.base_url}/api/{path}", json=body).raise_for_status()
-        made = server.manage("create_api_key", "A bot", "--scope", "register", "--source", "bot")
-        self.key = made.stdout.strip()
+        self.source = f"bot_{next(numbers)}"
+        operator = self._make("operators", {"name": "Anna", "max_load": 1})
+        source = self._make("sources", {"name": "Bot", "code": self.source})
+        self._make(
+            f"sources/{source['id']}/operators", {"operator_weights": [{"operator_id": operator["id"], "weight": 1}]}
+        )
+
+    def _make(self, path: str, body: dict[str, Any]) -> Any:
+        with self.server.client() as client:
+            return client.post(f"/api/{path}", json=body).raise_for_status().json()
+
+    def message(self, **fields: Any) -> Message:
+        """A message to the source."""
+        return message(source_code=self.source, **fields)
 
     def crm(self, transport: httpx.BaseTransport | None = None) -> Crm:
         """The client, which never really pauses."""
         crm = Crm(self.server.base_url, self.key, transport=transport, pause=lambda _seconds: None)
         return self._stack.enter_context(crm)
 
-    def contacts(self) -> int:
-        """Count the contacts in the database."""
-        ((number,),) = self.server.rows("SELECT count(*) FROM leads_contact")
-        return int(number)
+    def contacts(self) -> list[tuple[Any, ...]]:
+        """Return id, text and status of each contact of the source in the database."""
+        return self.server.rows(
+            "SELECT contact.id, text, status FROM leads_contact contact JOIN leads_source source"
+            f" ON source.id = source_id WHERE code = '{self.source}' ORDER BY contact.id"
+        )
+
+
+@pytest.fixture(scope="module")
+def with_key(lasting_server: StartServer) -> tuple[Server, str]:
+    """A server, and a key that registers contacts."""
+    server = lasting_server()
+    return server, server.manage("create_api_key", "A bot", "--scope", "register").stdout.strip()
 
 
 @pytest.fixture
-def house(server: StartServer) -> Iterator[House]:
+def house(with_key: tuple[Server, str]) -> Iterator[House]:
     with ExitStack() as stack:
-        yield House(server(), stack)
+        yield House(*with_key, stack)
 
 
 def run_script(house: House, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(BASE_DIR / "examples" / "bot.py"), *arguments],
-        env={**os.environ, "CRM_URL": house.server.base_url, "CRM_KEY": house.key, "CRM_SOURCE": "bot", **environment},
+        env={
+            **os.environ,
+            "CRM_URL": house.server.base_url,
+            "CRM_KEY": house.key,
+            "CRM_SOURCE": house.source,
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -71,16 +96,17 @@ class TestTheScript:
 
         assert done.returncode == 0, done.stderr
         said = done.stdout.splitlines()
-        assert said[:2] == ["Contact 1 is active, operator: Anna.", "Read again, it is active."]
+        ((number, *stored),) = house.contacts()
+        assert said[:2] == [f"Contact {number} is active, operator: Anna.", "Read again, it is active."]
         assert said[2].startswith("Closed at 2")
-        assert house.server.rows("SELECT text, status FROM leads_contact") == [("I would like a quote", "closed")]
+        assert stored == ["I would like a quote", "closed"]
 
     def test_says_when_the_contact_waits(self, house: House) -> None:
-        house.crm().register(message())
+        first = house.crm().register(house.message())["id"]
 
         said = run_script(house, "Hello").stdout.splitlines()
 
-        assert said[:2] == ["Contact 2 is waiting, operator: none yet.", "Read again, it is waiting."]
+        assert said[:2] == [f"Contact {first + 1} is waiting, operator: none yet.", "Read again, it is waiting."]
 
     def test_ends_with_one_line_when_the_key_is_wrong(self, house: House) -> None:
         refused = run_script(house, "Hello", CRM_KEY=house.key[:-1])
@@ -100,7 +126,7 @@ class TestAgainstTheServer:
     def test_registers_reads_and_closes(self, house: House) -> None:
         crm = house.crm()
 
-        made = crm.register(message(more={"name": "Иван", "data": {"lang": "ru"}}))
+        made = crm.register(house.message(more={"name": "Иван", "data": {"lang": "ru"}}))
         closed = crm.close(made["id"])
 
         assert (made["operator_name"], made["name"], made["created"]) == ("Anna", "Иван", True)
@@ -108,27 +134,30 @@ class TestAgainstTheServer:
         assert crm.read(made["id"]) == crm.close(made["id"]) == closed
 
     def test_an_answer_that_was_lost_on_the_way_leaves_one_contact(self, house: House) -> None:
-        made = house.crm(Losing(1)).register(message())
+        made = house.crm(Losing(1)).register(house.message())
 
-        assert (made["id"], made["created"]) == (1, True)
-        assert house.contacts() == 1
+        assert made["created"]
+        assert house.contacts() == [(made["id"], "Hello", "active")]
 
     def test_the_same_message_sent_again_later_is_the_same_contact(self, house: House) -> None:
-        hello = message()
+        hello = house.message()
         with pytest.raises(CrmBusy, match=r"no_answer: http://.*/api/contacts: lost"):
             house.crm(Losing(RETRIES + 1)).register(hello)
 
-        assert house.crm().register(hello)["id"] == 1
-        assert house.contacts() == 1
+        made = house.crm().register(hello)
+
+        assert house.contacts() == [(made["id"], "Hello", "active")]
 
     def test_an_event_that_the_platform_delivers_twice_is_one_contact(self, house: House) -> None:
-        first, again = (house.crm().register(message(event_id="update_1")) for _ in range(2))
+        first, again = (house.crm().register(house.message(event_id="update_1")) for _ in range(2))
 
-        assert (first["id"], first["created"]) == (1, True)
-        assert (again["id"], again["created"]) == (1, False)
+        assert (first["created"], again["created"]) == (True, False)
+        assert first["id"] == again["id"]
 
     def test_two_messages_are_two_contacts(self, house: House) -> None:
-        assert [house.crm().register(message())["id"] for _ in range(2)] == [1, 2]
+        made = [house.crm().register(house.message())["id"] for _ in range(2)]
+
+        assert made == [number for number, *_stored in house.contacts()]
 
     def test_a_refusal_is_told_with_code_and_detail_and_not_repeated(self, house: House) -> None:
         counting = Losing(0)
@@ -143,7 +172,7 @@ class TestAgainstTheServer:
 
     def test_a_contact_that_is_not_there_is_404(self, house: House) -> None:
         with pytest.raises(CrmError, match="404 not_found"):
-            house.crm().read(1)
+            house.crm().read(1_000_000)
 
 
 class Losing(httpx.BaseTransport):

@@ -16,6 +16,8 @@ from crm_project.setup.children import BASE_DIR
 from crm_project.testing.server import Server, StartServer
 from examples.bot import Crm, Message
 
+pytestmark = pytest.mark.once
+
 PAGES = ["docs/bot.md", "docs/bot.ru.md"]
 ADDRESS = "http://127.0.0.1:8000"
 PYTHON = ".venv/bin/python"

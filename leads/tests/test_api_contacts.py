@@ -188,6 +188,22 @@ class TestListing:
         assert wanted.pk not in ids(api.get(f"/api/contacts?created_before={moment}"))
 
     @pytest.mark.parametrize(
+        ("moment", "is_later"),
+        [
+            ("0001-01-01T00:00:00+14:00", False),
+            ("2026-01-01T00:00:00-21:54", False),
+            ("7153-09-22T22:08:36.54+17:28", True),
+            ("9999-12-31T23:59:59-14:00", True),
+        ],
+    )
+    def test_a_moment_may_be_told_in_any_zone_and_year(self, api: APIClient, moment: str, is_later: bool) -> None:
+        contact = arrive(make_source())
+
+        before, after = (ids(api.get("/api/contacts", {name: moment})) for name in ("created_before", "created_after"))
+
+        assert (before, after) == (([contact.pk], []) if is_later else ([], [contact.pk]))
+
+    @pytest.mark.parametrize(
         ("query", "expected"),
         [
             ("stat=active", ("unknown_filter", "stat")),
@@ -258,9 +274,9 @@ class TestClosingAndReopening:
     def test_unknown_fields_are_refused(self, api: APIClient, step: str) -> None:
         contact = arrive(make_source())
 
-        response = api.post(f"/api/contacts/{contact.pk}/{step}", {"reason": "x"})
+        response = api.post(f"/api/contacts/{contact.pk}/{step}", {"comment": "x"})
 
-        assert (response.status_code, errors(response)) == (400, [("unknown_field", "reason")])
+        assert (response.status_code, errors(response)) == (400, [("unknown_field", "comment")])
 
 
 class TestReassigning:

@@ -28,6 +28,8 @@ class TestSources:
             "code": "bot_telegram",
             "is_active": True,
             "reuse_open_contact": False,
+            "strategy": "weighted_random",
+            "prefer_same_operator": False,
         }
 
     @pytest.mark.parametrize(

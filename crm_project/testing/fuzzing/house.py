@@ -14,7 +14,6 @@ from crm_project.testing.server import Server, StartServer
 CALLERS = ("register", "read", "manage", "supervisor", "nobody")
 APPLICATION = "crm_project.testing.fuzzing.application:application"
 CREDENTIALS = "crm_project.testing.fuzzing.credentials"
-SECONDS_TO_ANSWER = 30
 HOW_MANY = 4
 
 
@@ -28,7 +27,7 @@ class House:
     def document(self) -> str:
         """Return the OpenAPI document, as a supervisor gets it."""
         with self.client() as supervisor:
-            answer = supervisor.get("/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
+            answer = supervisor.get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
             return answer.raise_for_status().text
 
     def fill(self) -> None:
@@ -42,15 +41,11 @@ class House:
                     f"/sources/{number}/operators": {"operator_weights": [{"operator_id": number, "weight": number}]},
                     "/contacts": {"external_id": f"lead_{number}", "source_code": code},
                 }.items():
-                    supervisor.post(path, json=body).raise_for_status()
+                    supervisor.post(f"/api{path}", json=body).raise_for_status()
 
     def client(self) -> httpx.Client:
         """Return what calls as a supervisor."""
-        return httpx.Client(
-            base_url=f"{self.server.base_url}/api",
-            headers={"Authorization": self.authorizations["supervisor"]},
-            timeout=SECONDS_TO_ANSWER,
-        )
+        return self.server.client(headers={"Authorization": self.authorizations["supervisor"]})
 
 
 def open_house(start: StartServer) -> House:

@@ -1,0 +1,27 @@
+"""Django's PostgreSQL backend, which asks whether a connection lives only when there is a doubt.
+
+Django asks every time, with a SELECT before each request. But whoever closes an idle connection, the server or the
+keepalives of this machine (`crm_project.environment`), leaves word at its socket, and to look there costs nothing.
+"""
+
+import select
+
+from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection that is asked whether it lives when something went wrong or has come in unasked."""
+
+    def is_usable(self) -> bool:
+        """Return whether statements can be sent."""
+        return self._is_quiet() or super().is_usable()
+
+    def _is_quiet(self) -> bool:
+        if self.connection is None or self.connection.closed or self.errors_occurred:
+            return False
+        if self.connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.INTRANS}:
+            return False
+        socket = select.poll()
+        socket.register(self.connection, select.POLLIN)
+        return not socket.poll(0)
