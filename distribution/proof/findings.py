@@ -67,6 +67,16 @@ class WrongLimits:
 
 
 @dataclass(frozen=True)
+class WrongContact:
+    """A contact that is active with an operator whose ledger does not count it, or counted by one it is not with."""
+
+    contact_id: int
+
+    def __str__(self) -> str:
+        return _("Contact %(contact_id)s: it is not with the operator whose ledger counts it.") % vars(self)
+
+
+@dataclass(frozen=True)
 class WrongSetting:
     """A setting of an operator or a source, or a weight of both, that is not what it was last set to."""
 
@@ -84,4 +94,4 @@ class WrongSetting:
         return sentence % vars(self)
 
 
-type Finding = WrongDecision | WrongCount | WrongEntry | WrongEnd | WrongLimits | WrongSetting
+type Finding = WrongDecision | WrongCount | WrongEntry | WrongEnd | WrongLimits | WrongContact | WrongSetting

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -62,12 +62,12 @@ def size_of_batch(text: str) -> int:
     return rows
 
 
-def summary(tally: Mapping[str, int], *, dry_run: bool, interrupted: bool) -> Iterator[str]:
+def summary(tally: Counter[str], *, dry_run: bool, interrupted: bool) -> Iterator[str]:
     """Yield the sentences that say what went and what stays."""
     if interrupted:
         yield _("Interrupted, the rest stays.")
     yield _("Nothing was written; this would go:") if dry_run else _("Removed:")
-    counts = {name: tally.get(name, 0) for name in ("decisions", "ledger_rows", "rosters", "kept")}
+    counts = {name: tally[name] for name in ("decisions", "ledger_rows", "rosters", "kept")}
     yield _("decisions %(decisions)s, rows of ledgers %(ledger_rows)s, lists of operators %(rosters)s.") % counts
     if counts["kept"]:
         yield _("Kept, because it does not hold: %(kept)s.") % counts
