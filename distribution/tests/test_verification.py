@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -535,8 +535,6 @@ class TestSnapshot:
         assert (before, after, Decision.objects.count()) == (1, 1, 2)
 
     def test_it_does_not_begin_inside_a_transaction(self) -> None:
-        from django.db import transaction
-
         with transaction.atomic(), pytest.raises((DatabaseError, RuntimeError)), snapshot():
             Decision.objects.count()
 
