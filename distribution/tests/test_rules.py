@@ -1,10 +1,12 @@
 """Every operation in any order: the rules that always hold, after each step."""
 
+from itertools import islice
 from random import Random
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -26,6 +28,9 @@ from distribution import handling, roster
 from distribution.audit import broken_limits
 from distribution.intake import Intake, register_contact
 from distribution.models import Decision
+from distribution.pruning import Pruning, prune
+from distribution.strategy import STRATEGIES
+from distribution.verification import verify
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 
@@ -34,6 +39,13 @@ pytestmark = pytest.mark.django_db
 places = st.integers(0, 3)
 weights = st.integers(0, 3)
 choices = st.integers(0, 1_000)
+
+SETTINGS_OF_A_SOURCE: dict[str, st.SearchStrategy[Any]] = {
+    "is_active": st.booleans(),
+    "reuse_open_contact": st.booleans(),
+    "prefer_same_operator": st.booleans(),
+    "strategy": st.sampled_from(sorted(STRATEGIES)),
+}
 
 
 class Distribution(RuleBasedStateMachine):
@@ -114,10 +126,7 @@ class Distribution(RuleBasedStateMachine):
     def change_an_operator(self, choice: int, change: dict[str, Any]) -> None:
         roster.change_operator(self.one_of(Operator, choice).pk, **change)
 
-    @rule(
-        choice=choices,
-        change=st.fixed_dictionaries({}, optional={"is_active": st.booleans(), "reuse_open_contact": st.booleans()}),
-    )
+    @rule(choice=choices, change=st.fixed_dictionaries({}, optional=SETTINGS_OF_A_SOURCE))
     def change_a_source(self, choice: int, change: dict[str, Any]) -> None:
         roster.change_source(self.one_of(Source, choice).pk, **change)
 
@@ -148,6 +157,11 @@ class Distribution(RuleBasedStateMachine):
     def delete_a_lead(self, choice: int) -> None:
         self.delete(roster.delete_lead, self.one_of(Lead, choice))
 
+    @rule(batch=st.integers(1, 5), steps=st.integers(0, 8))
+    def prune_and_stop_in_between(self, batch: int, steps: int) -> None:
+        for step in islice(prune(Pruning(before=timezone.now(), batch=batch)), steps):
+            assert step.kept == ()
+
     @invariant()
     def loads_are_true(self) -> None:
         assert_loads_are_true()
@@ -161,6 +175,10 @@ class Distribution(RuleBasedStateMachine):
     @invariant()
     def no_contact_came_at_the_limit(self) -> None:
         assert broken_limits() == []
+
+    @invariant()
+    def everything_that_was_recorded_holds(self) -> None:
+        assert list(verify()) == []
 
     @invariant()
     def nothing_is_lost(self) -> None:
