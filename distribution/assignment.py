@@ -77,7 +77,8 @@ def draw_operator(
 
 def left_to_queue(source: Source) -> Choice:
     """Choose nobody, whoever is available: somebody else waits for longer."""
-    return Choice(None, Account(rounds=[Round(roster=roster_of(source.pk), outcome=Outcome.LEFT_TO_QUEUE)]))
+    last = Round(roster=roster_of(source.pk), outcome=Outcome.LEFT_TO_QUEUE)
+    return Choice(None, Account(rounds=[*_refused_rounds(), last]))
 
 
 def confirm_available(source_id: int, operator_id: int) -> Operator:
