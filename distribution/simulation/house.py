@@ -106,8 +106,10 @@ class House:
     def _set_up(self, opening: Opening) -> None:
         for key, value in opening.values.items():
             self._set(key, value)
+        # Whoever is given a limit is there from the first moment on, the others from when they came.
+        there = self._seats.keys() | {key.operator_id for key in self._changes if key.setting == "max_load"}
         for key, value in self._changes.items():
-            if key.operator_id is None or key.source_id is not None or key.operator_id in self._seats:
+            if key.operator_id is None or key.source_id is not None or key.operator_id in there:
                 self._set(key, value)
                 if key.setting == STRATEGY and opening.values.get(key) != value:
                     self._counts.pop(key.source_id or 0, None)

@@ -70,8 +70,10 @@ class Settings:
         for row, setting in known:
             if _key_of(row, setting) not in self._values:
                 raise not_recorded(str(row))
+        later = self._first_set_later(sources)
         for weight in Weight.objects.filter(source__in=sources).select_related("source", "operator"):
-            if not self._is_recorded(Key(WEIGHT, weight.operator_id, weight.source_id)):
+            key = Key(WEIGHT, weight.operator_id, weight.source_id)
+            if key not in later and not self._is_recorded(key):
                 raise not_recorded(str(weight))
 
     def _ever_set(self, setting: str) -> Iterator[Key]:
@@ -90,12 +92,13 @@ class Settings:
     def _is_recorded(self, key: Key) -> bool:
         """Whether the first record of a weight says how it stood at the beginning, be it that there was none."""
         first = self._first.get(key)
-        if first is None:
-            # What was set after the end of the period has no bearing on it.
-            return SettingChange.objects.filter(
-                setting=WEIGHT, operator_id=key.operator_id, source_id=key.source_id, before=None
-            ).exists()
-        return first.before is None or first.order.at <= self._period.begins
+        return first is not None and (first.before is None or first.order.at <= self._period.begins)
+
+    def _first_set_later(self, sources: Set[int]) -> set[Key]:
+        """Return the weights that were first set after the end of the period, and have no bearing on it."""
+        rows = SettingChange.objects.filter(setting=WEIGHT, source_id__in=sources, at__gte=self._period.ends)
+        columns = ("setting", "operator_id", "source_id", "before")
+        return {Key(*key) for *key, before in rows.values_list(*columns) if before is None}
 
 
 def check_ledgers(operators: Set[int], present: list[Present], begins: datetime) -> None:
