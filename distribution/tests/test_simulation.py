@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
 
@@ -155,6 +156,14 @@ class TestUnchanged:
 def forget_decisions() -> None:
     decisions = Decision.objects.all()
     decisions._raw_delete(decisions.db)
+
+
+def test_the_week_of_the_demo_comes_out_the_same_although_its_times_were_set_back() -> None:
+    call_command("demo", contacts="150")
+
+    for source in Source.objects.all():
+        assert_comes_out_the_same(source, timezone.now() - LONG_AGO)
+        assert_comes_out_the_same(source, timezone.now() - timedelta(days=3))
 
 
 class TestOtherwise:
