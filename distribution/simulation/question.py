@@ -1,7 +1,9 @@
 """What is asked of a simulation, and the answer."""
 
+import gc
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,11 +43,12 @@ def answer(
     `most` is how many contacts it may be; the two others pass steps on and may show their progress. Raises
     TooManyContacts, PeriodNotRecorded and OperatorNotInvolved.
     """
-    history = _read(question, most, reading)
-    house = House(history.opening, question.changes, question.seed)
-    for _step in simulating(house.run(history.events, history.period), len(history.events)):
-        pass
-    return report_on(question.source.pk, history, house, question.changes)
+    with _not_collecting():
+        history = _read(question, most, reading)
+        house = House(history.opening, question.changes, question.seed)
+        for _step in simulating(house.run(history.events, history.period), len(history.events)):
+            pass
+        return report_on(question.source.pk, history, house, question.changes)
 
 
 def command_line(question: Question) -> str:
@@ -57,6 +60,18 @@ def command_line(question: Question) -> str:
     if question.seed != SEED:
         arguments += ["--seed", str(question.seed)]
     return shlex.join(["manage.py", "simulate", *arguments])
+
+
+@contextmanager
+def _not_collecting() -> Iterator[None]:
+    """Let the collector of cycles rest: it would look over and over through many small values that make none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _read(question: Question, most: int, reading: Passing) -> History:
