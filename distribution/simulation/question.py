@@ -2,7 +2,7 @@
 
 import gc
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +10,12 @@ from typing import Any
 from distribution.history import WEIGHT
 from distribution.simulation.errors import OperatorNotInvolved
 from distribution.simulation.events import Key, Period, Values
-from distribution.simulation.history import MOST_CONTACTS, History, read_history
+from distribution.simulation.history import MOST_CONTACTS, History, Passing, read_history
 from distribution.simulation.house import House
 from distribution.simulation.report import Report, report_on
 from leads.models import Source
 
 SEED = 1
-
-type Passing = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 @dataclass(frozen=True)
