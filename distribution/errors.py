@@ -75,6 +75,13 @@ class OperatorStillActive(Refusal):
     message = _("The operator is active and could be given the same contacts again. Deactivate the operator first.")
 
 
+class WeightsChanged(Refusal):
+    """The weights are not those that the caller saw."""
+
+    code = "weights_changed"
+    message = _("Somebody else has changed the weights of this source meanwhile. Look at them again.")
+
+
 class HasContacts(Refusal):
     """What has contacts is kept, so that nothing accepted is lost."""
 

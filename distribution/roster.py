@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from distribution.availability import can_take_as_read
 from distribution.counts import start_anew
-from distribution.errors import HasContacts, OperatorNotFound
+from distribution.errors import HasContacts, OperatorNotFound, WeightsChanged
 from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
 from distribution.ledger import note_limit
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
@@ -72,17 +72,25 @@ def change_source(source_id: int, **changes: Any) -> Source:
 
 @in_transaction
 def set_weights(
-    source_id: int, weights: Mapping[int, int], *, replace: bool = False, among: Collection[int] | None = None
+    source_id: int,
+    weights: Mapping[int, int],
+    *,
+    replace: bool = False,
+    among: Collection[int] | None = None,
+    expected: Mapping[int, int] | None = None,
 ) -> list[Share]:
     """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
 
     The weights of other operators stay, or go when `replace` is true. `among` are the sources that exist for the
-    caller, None for all: whoever is on the list of none of them does not exist for the caller either.
-    Raises SourceNotFound and OperatorNotFound, with nothing changed.
+    caller, None for all: whoever is on the list of none of them does not exist for the caller either. `expected` are
+    all the weights that the caller saw, None for whatever they are.
+    Raises SourceNotFound, OperatorNotFound, and WeightsChanged when they are not as expected; then nothing changes.
     """
     lock_source(source_id)
     _check_operators(weights, among)
     before = weights_of(source_id)
+    if expected is not None and before != expected:
+        raise WeightsChanged
     if replace:
         Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
     Weight.objects.bulk_create(

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from crm_project.access.acting import because
@@ -25,6 +26,7 @@ from crm_project.admin.columns import label, list_link, moment, page_link, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
+from crm_project.admin.simulation import SimulationPage
 from crm_project.admin.weights import WeightInline, WithWeightsAdmin
 from distribution import handling, roster
 from distribution.availability import can_take
@@ -76,6 +78,7 @@ class SourceAdmin(WithWeightsAdmin):
     fields = ("name", "code", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact", "reason")
     inlines = (SourceWeightInline,)
     actions = ("activate", "deactivate", "delete_selected")
+    actions_detail = ("simulate",)
     logged_fields = ("is_active",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
@@ -99,6 +102,14 @@ class SourceAdmin(WithWeightsAdmin):
     def delete_row(self, row: Source) -> None:
         """Delete the source."""
         roster.delete_source(row.pk)
+
+    @action(permissions=["change"], description=_("What if …"), url_path="simulate")
+    def simulate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer the page that replays a past period with other weights."""
+        source = self.get_object(request, object_id)
+        if source is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return SimulationPage(self, request, source).answer()
 
     @admin.action(permissions=["change"], description=_("Activate"))
     def activate(self, request: HttpRequest, sources: QuerySet[Source]) -> None:

@@ -22,7 +22,10 @@ ROW = re.compile(r"^\| (\d{3}) \| `([a-z_]+)` \| [^|]+ \| [^|]+ \|$", re.MULTILI
 OF_NO_OPERATION = {(405, "method_not_allowed")}
 
 # What only the back office and the commands ask for, what stands for its subclasses, and what nothing raises.
-NOT_IN_THE_API = {"too_many_keys", "no_longer_theirs", "operator_still_active", "has_contacts", "refused", "throttled"}
+NOT_IN_THE_API = {
+    *("too_many_keys", "no_longer_theirs", "operator_still_active", "has_contacts", "refused", "throttled"),
+    *("empty_period", "period_not_recorded", "too_many_contacts", "operator_not_involved", "weights_changed"),
+}
 
 # Where a code stands among the arguments of what makes an error.
 PLACE_OF_CODE = {"ErrorDetail": 1, "ValidationError": 1, "_refuse": 1, "fail": 0}

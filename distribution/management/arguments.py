@@ -2,9 +2,11 @@
 
 import math
 import re
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -41,6 +43,27 @@ def positive_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise CommandError(_("“%(text)s” is no whole number from 1 on.") % {"text": text})
     return int(text)
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a date, or a date with a time, names; without a zone it is in that of the settings."""
+    try:
+        date = parse_date(text)
+        parsed = parse_datetime(text) if date is None else datetime.combine(date, time.min)
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise CommandError(_("“%(text)s” is no moment. Write 2026-05-04 or 2026-05-04T09:30.") % {"text": text})
+    return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+
+
+def operator_and_number(text: str, highest: int) -> tuple[Operator, int]:
+    """Return the operator and the number, 0 to `highest`, of a text such as Anna=30."""
+    name, _sign, number = text.rpartition("=")
+    if not re.fullmatch(r"[0-9]{1,9}", number) or int(number) > highest or not name:
+        sentence = _("“%(text)s” is no OPERATOR=N with a whole number from 0 to %(highest)s.")
+        raise CommandError(sentence % {"text": text, "highest": highest})
+    return operator(name), int(number)
 
 
 def operator(text: str) -> Operator:
