@@ -1,6 +1,7 @@
-"""What a strategy that counts has given on a source since its candidates last changed; the source is locked."""
+"""What a strategy that counts has given on a source since its candidates last changed; the source is locked to draw."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from distribution.models import DrawCount
 from distribution.standing import Standing
@@ -9,7 +10,12 @@ from distribution.standing import Standing
 def given_so_far(source_id: int, candidates: Sequence[Standing]) -> list[int] | None:
     """Return how many contacts each candidate got; None when they are not the candidates of the last draw."""
     count = DrawCount.objects.filter(pk=source_id).first()
-    return None if count is None or count.weights != _weights(candidates) else count.given
+    return None if count is None else given_among(candidates, count.weights, count.given)
+
+
+def given_among(candidates: Sequence[Standing], weights: Any, given: Any) -> list[int] | None:
+    """Return what was `given` to the operators with the `weights` counted; None when the candidates are others."""
+    return given if weights == _weights(candidates) else None
 
 
 def count_draw(source_id: int, candidates: Sequence[Standing], given: Sequence[int] | None, winner_id: int) -> None:

@@ -6,24 +6,18 @@ from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
-from django.utils.translation import gettext_lazy as _
 from unfold.utils import display_for_label
 
 from distribution.availability import obstacle
-from distribution.selectors import share
-from distribution.standing import Obstacle
+from distribution.shares import share
+from distribution.wording import REASONS, percent
 
 LONGEST_LINE = 30
-WHY_NOT = {
-    Obstacle.INACTIVE: _("inactive"),
-    Obstacle.ZERO_WEIGHT: _("weight 0"),
-    Obstacle.AT_LIMIT: _("at the limit"),
-}
 
 
 def label(text: object, tone: str | None) -> SafeString:
@@ -55,8 +49,8 @@ def share_now(weight: Any) -> str:
     """Return the share of a weight in per cent, or why it has none."""
     reason = obstacle(weight.operator, weight.weight)
     if reason is not None:
-        return str(WHY_NOT[reason])
-    return f"{number_format(100 * share(weight), 1)} %"
+        return str(REASONS[reason])
+    return percent(share(weight))
 
 
 def list_link(model: str, text: object, **filters: object) -> SafeString:
