@@ -2,9 +2,10 @@
 
 import math
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.management.base import CommandError
+from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -12,6 +13,7 @@ from leads.models import Source
 from operators.models import Operator
 
 LONGEST_PAUSE_SECONDS = 24 * 60 * 60
+YEARS = range(2000, 2200)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -34,6 +36,17 @@ def duration(text: str) -> timedelta:
             _("“%(text)s” is no duration. Write a number and a unit: 45s, 30m, 2h or 3d.") % {"text": text}
         )
     return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a date, with or without a time and a zone, names in ISO 8601; the local zone without."""
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError:
+        named = None
+    if named is None or named.year not in YEARS:
+        raise CommandError(_("“%(text)s” is no moment. Write 2026-11-01 or 2026-11-01T09:00+03:00.") % {"text": text})
+    return named if named.tzinfo else make_aware(named)
 
 
 def positive_number(text: str) -> int:
