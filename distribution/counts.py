@@ -1,4 +1,4 @@
-"""Where a source keeps what a strategy that counts has given; the source is locked."""
+"""Where a source keeps what a strategy that counts has given; the source is locked to draw."""
 
 from collections.abc import Sequence
 

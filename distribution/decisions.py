@@ -48,9 +48,10 @@ def record(
 
 
 def record_again(contact: Contact, attempt: Attempt) -> None:
-    """Record why the contact goes on waiting, unless the last decision says the same."""
+    """Record why the contact goes on waiting, unless nothing was drawn and the last decision says the same."""
     last = Decision.objects.filter(contact=contact).select_related("roster").first()
-    if last is None or last.operator_id is not None or _reasons(account_of(last)) != _reasons(attempt.account):
+    drew = any(round_.is_draw for round_ in attempt.account.rounds)
+    if drew or last is None or last.operator_id is not None or _reasons(account_of(last)) != _reasons(attempt.account):
         record(contact, attempt)
 
 

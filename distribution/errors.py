@@ -87,3 +87,12 @@ class HasContacts(Refusal):
 
     code = "has_contacts"
     message = _("This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead.")
+
+
+class EmptyPeriod(Refusal):
+    """A report is asked for of a period that ends before it begins."""
+
+    code = "empty_period"
+    message = _("Nothing lies in this period. Let it begin before it ends.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "from"

@@ -47,7 +47,7 @@ def reason_of(obstacle: Obstacle, standing: Standing | None) -> str:
     return load_of(standing) if obstacle is Obstacle.AT_LIMIT and standing else str(WHY_NOT[obstacle])
 
 
-def percent(share: Fraction) -> str:
+def percent(share: Fraction | float) -> str:
     """Return a share, 0 to 1, in per cent to one decimal place; one too small for that as less than 0.1."""
     tenths = round(1000 * share)
     if share and not tenths:

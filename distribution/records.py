@@ -5,12 +5,15 @@ the first one too when there is a stored version of a long roster, hold what dif
 new or another, and the id alone where it is gone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from distribution.rounds import Outcome, Round
 from distribution.standing import Obstacle, Standing
+
+STANDINGS_KEPT = 16_384
 
 type Rows = list[list[Any]]
 
@@ -52,6 +55,17 @@ def read(values: dict[str, Any], base: Rows | None = None) -> Account:
         by_hand=by_hand and _standing(by_hand),
         passed_queue=values.get("passed_queue"),
     )
+
+
+def read_beside(values: dict[str, Any]) -> Iterator[tuple[Round, dict[int, Standing | None]]]:
+    """Yield each round that `written` put beside a stored roster: without a roster, and what differs from the stored.
+
+    So many decisions are read for what changed alone. By operator id; None stands for whoever is gone. Raises as
+    `read` does.
+    """
+    for value in values.get("rounds", []):
+        changes = {row[0]: None if len(row) == 1 else _standing(row) for row in value["changes"]}
+        yield _round_read(value, ()), changes
 
 
 def rows(roster: Sequence[Standing]) -> Rows:
@@ -129,5 +143,10 @@ def _row(standing: Standing) -> list[Any]:
 
 
 def _standing(row: list[Any]) -> Standing:
-    operator_id, weight, load, max_load, is_active = row
+    return _standing_as_written(*row)
+
+
+# The same few standings come again and again in neighbouring decisions, of which a report reads very many.
+@lru_cache(maxsize=STANDINGS_KEPT)
+def _standing_as_written(operator_id: int, weight: int, load: int, max_load: int, is_active: int) -> Standing:
     return Standing(operator_id, weight, load, max_load, bool(is_active))

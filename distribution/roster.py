@@ -13,7 +13,8 @@ from distribution.history import record_changes, record_deletion, record_new, re
 from distribution.ledger import note_limit
 from distribution.locks import lock_for_deletion, lock_operator, lock_source
 from distribution.queue import drain_after_commit
-from distribution.selectors import Share, on_list_of, shares, sources_of_operator, weights_of
+from distribution.selectors import on_list_of, sources_of_operator, weights_of
+from distribution.shares import Share, shares
 from distribution.transactions import in_transaction
 from leads.models import Lead, Source
 from operators.models import Operator, Weight

@@ -1,27 +1,17 @@
 """Reads: what is where, and who could be given what. Nothing here writes or locks."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from crm_project.statements import KeptStatement
-from distribution.availability import is_available, obstacle
+from distribution.availability import is_available
 from distribution.models import Decision
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
 MOST_DECISIONS_TOLD = 100
-
-
-@dataclass(frozen=True)
-class Share:
-    """An operator's weight on a source and what it comes to: the probability in a draw now, 0 to 1."""
-
-    operator: Operator
-    weight: int
-    share: float
 
 
 def sources_of_operator(operator_id: Any) -> QuerySet[Source]:
@@ -88,6 +78,14 @@ def newest_decisions(contact_id: int) -> list[Decision]:
     return list(decisions[:MOST_DECISIONS_TOLD])[::-1]
 
 
+def operators_waited_for(source_id: int) -> set[int]:
+    """Return the ids of the operators of the source whom a contact waits for, on any active source they draw from."""
+    waiting = Contact.objects.waiting().filter(source=OuterRef("source"))
+    of_source = Weight.objects.filter(source=source_id).values("operator")
+    draws = Weight.objects.filter(Exists(waiting), operator__in=of_source, weight__gt=0, source__is_active=True)
+    return set(draws.order_by().values_list("operator_id", flat=True))
+
+
 def somebody_waits_longer(contact: Contact) -> bool:
     """Return whether an older contact waits on the contact's source, whose queue does not rest."""
     oldest = Contact.objects.waiting().filter(source=contact.source_id, source__is_active=True).oldest_first().first()
@@ -128,24 +126,6 @@ def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ())
         .values_list("pk", "oldest_id")
         .first()
     )
-
-
-def shares(source_id: int) -> list[Share]:
-    """Return every weight of the source, by operator id, with its probability in a draw now."""
-    weights = with_total_available(Weight.objects.filter(source=source_id)).order_by("operator_id")
-    return [Share(weight.operator, weight.weight, share(weight)) for weight in weights]
-
-
-def with_total_available(weights: QuerySet[Weight]) -> QuerySet[Any]:
-    """Return the weights with what `share` needs, however many sources they belong to, in one statement."""
-    available = Weight.objects.filter(is_available(), source=OuterRef("source"))
-    total = available.order_by().values("source").annotate(total=Sum("weight")).values("total")
-    return weights.select_related("operator", "source").annotate(total_available=Subquery(total))
-
-
-def share(weight: Any) -> float:
-    """Return the probability of a weight, from `with_total_available`, in a draw now; 0 when not available."""
-    return 0.0 if obstacle(weight.operator, weight.weight) else weight.weight / weight.total_available
 
 
 def _older_than(contact: Contact) -> Q:

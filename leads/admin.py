@@ -6,11 +6,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import ActionLocation
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +27,7 @@ from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.columns import label, list_link, moment, page_link, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.deletion import ProtectedDeletionAdmin
+from crm_project.admin.fairness import fairness_context, preview_context
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.simulation import SimulationPage
 from crm_project.admin.weights import WeightInline, WithWeightsAdmin
@@ -77,6 +80,7 @@ class SourceAdmin(WithWeightsAdmin):
     form = SourceForm
     fields = ("name", "code", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact", "reason")
     inlines = (SourceWeightInline,)
+    change_form_outer_after_template = "admin/preview.html"
     actions = ("activate", "deactivate", "delete_selected")
     actions_detail = ("simulate",)
     logged_fields = ("is_active",)
@@ -84,6 +88,29 @@ class SourceAdmin(WithWeightsAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         """Return the sources with the number of contacts that wait on each."""
         return super().get_queryset(request).annotate(waiting_count=contact_count("source", Contact.objects.waiting()))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of the fairness report to those of a source."""
+        view = self.admin_site.admin_view(self.fairness_view)
+        return [path("<path:object_id>/fairness/", view, name="leads_source_fairness"), *super().get_urls()]
+
+    def fairness_view(self, request: HttpRequest, object_id: str) -> TemplateResponse:
+        """Show whether the draws of the source were fair."""
+        source = self.get_object(request, object_id)
+        if source is None:
+            raise Http404
+        if not self.has_view_permission(request, source):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **fairness_context(request, source)}
+        return TemplateResponse(request, "admin/fairness.html", context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
+    ) -> HttpResponse:
+        """Add what the next contact will meet to the page of a source that exists."""
+        source = context["original"]
+        context["preview"] = source and preview_context(source.pk)
+        return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description=_("waiting"))
     def waiting(self, source: Any) -> str:

@@ -10,19 +10,23 @@ from crm_project.access.schema import Body, Call
 from distribution.errors import (
     ContactClosed,
     ContactNotFound,
+    EmptyPeriod,
     NobodyAvailable,
     OperatorNotFound,
     OperatorUnavailable,
     SourceInactive,
     SourceNotFound,
 )
+from leads.filters import PeriodForm
 from leads.serializers import (
     DUPLICATE_OPERATOR,
     ContactInQueueSerializer,
     ContactSerializer,
     DecisionsSerializer,
+    FairnessSerializer,
     IntakeSerializer,
     LeadSerializer,
+    PreviewSerializer,
     ReassignSerializer,
     RegisteredContactSerializer,
     SharesSerializer,
@@ -49,6 +53,60 @@ SHARES = {
         {"operator_id": 1, "operator_name": "Оператор 1", "operator_external_id": None, "weight": 10, "share": 0.25},
         {"operator_id": 2, "operator_name": "Оператор 2", "operator_external_id": None, "weight": 30, "share": 0.75},
     ]
+}
+PREVIEW = {
+    "strategy": "weighted_random",
+    "nobody": None,
+    "operators": [
+        {
+            "operator_id": 1,
+            "operator_name": "Оператор 1",
+            "operator_external_id": None,
+            "weight": 10,
+            "load": 10,
+            "max_load": 10,
+            "probability": 0,
+            "reason": "at_limit",
+        },
+        {
+            "operator_id": 2,
+            "operator_name": "Оператор 2",
+            "operator_external_id": None,
+            "weight": 30,
+            "load": 4,
+            "max_load": 10,
+            "probability": 1,
+            "reason": None,
+        },
+    ],
+}
+FAIRNESS = {
+    "start": "2026-10-24T00:00:00Z",
+    "end": "2026-11-23T00:00:00Z",
+    "verdict": "ordinary_chance",
+    "skewed_operator_ids": [],
+    "draws": 10_000,
+    "refused": 12,
+    "without_candidates": 3,
+    "unreadable": 0,
+    "operators": [
+        {
+            "operator_id": 1,
+            "operator_name": "Оператор 1",
+            "operator_external_id": None,
+            "expected": 2000,
+            "drawn": 2031,
+            "difference": 31,
+            "band": 108.7,
+            "z": 0.8,
+            "p_value": 0.43,
+            "verdict": "ordinary_chance",
+            "alone": 0,
+            "missed": [{"reason": "at_limit", "share": 0.2}],
+            "by_hand": 7,
+            "returned": 0,
+        }
+    ],
 }
 
 INTAKE = {"external_id": "user_123", "source_code": "bot_telegram"}
@@ -174,6 +232,25 @@ SOURCE_CALLS = {
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
         refusals=[OperatorNotFound],
         codes={"operator_weights": {DUPLICATE_OPERATOR}},
+    ),
+    "preview": Call(
+        summary=_("Preview the next contact"),
+        description=_(
+            "How the operators of the source stand, and the probability that the next draw takes each of them, by the "
+            "strategy of the source. Nothing is drawn. A lead who goes back to the same operator is not drawn for."
+        ),
+        answers={status.HTTP_200_OK: Body(PreviewSerializer, PREVIEW, _("What the next contact will meet."))},
+    ),
+    "fairness": Call(
+        summary=_("Report whether draws were fair"),
+        description=_(
+            "What chance gave to each operator in a period beside what it should have given, with one verdict: "
+            "ordinary chance, or a real skew, at an error of 1 % for all operators together. Every round is counted, "
+            "refused ones too; what came by hand or went back to the same operator is counted apart."
+        ),
+        parameters=PeriodForm,
+        answers={status.HTTP_200_OK: Body(FairnessSerializer, FAIRNESS, _("The report."))},
+        refusals=[EmptyPeriod],
     ),
 }
 

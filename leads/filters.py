@@ -1,7 +1,9 @@
 """What the lists of sources, leads and contacts can be narrowed by."""
 
+from django import forms
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 
 from crm_project.api.filters import IdFilter, MomentFilter, TextFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
@@ -26,6 +28,17 @@ class LeadFilter(filters.FilterSet):
     class Meta:
         model = Lead
         fields: list[str] = []
+
+
+class PeriodForm(forms.Form):
+    """The parameters of a call about a period."""
+
+
+# Not in the class, where a name cannot be a word of Python's own.
+PeriodForm.base_fields = {
+    "from": IsoDateTimeField(required=False, help_text=_("From this moment on; 30 days before the end when left out.")),
+    "to": IsoDateTimeField(required=False, help_text=_("Before this moment; now when left out.")),
+}
 
 
 class ContactFilter(filters.FilterSet):

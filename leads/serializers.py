@@ -17,9 +17,12 @@ from crm_project.api.serializers import (
     TextOrNumber,
     WholeNumber,
 )
+from distribution.fairness import Verdict
 from distribution.models import Kind, Trigger
 from distribution.phrases import OUTCOMES, WHY_NOT
-from distribution.strategy import choices
+from distribution.shares import Nobody
+from distribution.standing import Obstacle
+from distribution.strategy import STRATEGIES, choices
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import HIGHEST_WEIGHT
 
@@ -175,6 +178,90 @@ class ShareSerializer(serializers.Serializer[Any]):
     operator_external_id = serializers.CharField(source="operator.external_id", allow_null=True)
     weight = serializers.IntegerField()
     share = serializers.FloatField(help_text=_("The probability of the next draw, 0 to 1; 0 when not available."))
+
+
+class ProspectSerializer(serializers.Serializer[Any]):
+    """How an operator of a source stands, and their part of the next draw."""
+
+    operator_id = serializers.IntegerField(source="operator.id")
+    operator_name = serializers.CharField(source="operator.name")
+    operator_external_id = serializers.CharField(source="operator.external_id", allow_null=True)
+    weight = serializers.IntegerField()
+    load = serializers.IntegerField(source="operator.load")
+    max_load = serializers.IntegerField(source="operator.max_load")
+    probability = serializers.FloatField(source="share", help_text=_("That the next draw takes them, 0 to 1."))
+    reason = serializers.ChoiceField(
+        [str(why) for why in (Obstacle.INACTIVE, Obstacle.ZERO_WEIGHT, Obstacle.AT_LIMIT)],
+        allow_null=True,
+        help_text=_("Why they are not available; null when they are."),
+    )
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What the next contact of a source will meet."""
+
+    strategy = serializers.ChoiceField(list(STRATEGIES), source="source.strategy")
+    nobody = serializers.ChoiceField(
+        [str(why) for why in Nobody],
+        allow_null=True,
+        help_text=_(
+            "Why it will go to nobody at once: the source is off and refuses it; or nobody is available, and it waits; "
+            "or whoever is available is left to contacts that wait for longer, and it joins the queue."
+        ),
+    )
+    operators = ProspectSerializer(many=True)
+
+
+class MissedSerializer(serializers.Serializer[Any]):
+    """A part of the draws in which an operator was no candidate, and why."""
+
+    reason = serializers.ChoiceField([str(why) for why in Obstacle])
+    share = serializers.FloatField(help_text=_("The part of all draws, 0 to 1."))
+
+
+class OperatorFindingSerializer(serializers.Serializer[Any]):
+    """What the draws of a period were for one operator."""
+
+    operator_id = serializers.IntegerField()
+    operator_name = serializers.CharField(source="operator.name", default=None, allow_null=True)
+    operator_external_id = serializers.CharField(source="operator.external_id", default=None, allow_null=True)
+    expected = serializers.FloatField(source="tally.expected", help_text=_("The sum of their probabilities."))
+    drawn = serializers.IntegerField(
+        source="tally.drawn", help_text=_("How many times a ticket named them, refused or not.")
+    )
+    difference = serializers.FloatField(source="tally.difference")
+    band = serializers.FloatField(
+        source="finding.band", help_text=_("Chance alone keeps everybody's difference within ± this, 99 of 100 times.")
+    )
+    z = serializers.FloatField(
+        source="tally.z", allow_null=True, help_text=_("The difference in standard deviations; null without chance.")
+    )
+    p_value = serializers.FloatField(
+        source="finding.p_value", help_text=_("The probability of a difference as large as this by chance, 0 to 1.")
+    )
+    verdict = serializers.ChoiceField([str(verdict) for verdict in Verdict], source="finding.verdict")
+    alone = serializers.IntegerField(source="tally.alone", help_text=_("How many draws had no other candidate."))
+    missed = MissedSerializer(many=True, help_text=_("In which part of the draws they were not available, and why."))
+    by_hand = serializers.IntegerField(
+        source="tally.by_hand", help_text=_("How many contacts were given to them by hand, without a draw.")
+    )
+    returned = serializers.IntegerField(
+        source="tally.returned", help_text=_("How many contacts came back to them with their lead, without a draw.")
+    )
+
+
+class FairnessSerializer(serializers.Serializer[Any]):
+    """Whether the draws of a source in a period were chance."""
+
+    start = serializers.DateTimeField(source="period.start")
+    end = serializers.DateTimeField(source="period.end")
+    verdict = serializers.ChoiceField([str(verdict) for verdict in Verdict], source="judgement.verdict")
+    skewed_operator_ids = serializers.ListField(child=serializers.IntegerField(), source="judgement.skewed")
+    draws = serializers.IntegerField(help_text=_("The rounds in which a ticket was drawn."))
+    refused = serializers.IntegerField(help_text=_("Those in which whoever was drawn did not take the contact."))
+    without_candidates = serializers.IntegerField(help_text=_("The rounds in which nobody was available."))
+    unreadable = serializers.IntegerField(help_text=_("Decisions that were altered and cannot be read."))
+    operators = OperatorFindingSerializer(many=True)
 
 
 class SharesSerializer(serializers.Serializer[Any]):

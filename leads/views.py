@@ -26,8 +26,10 @@ from crm_project.api.serializers import NoBody
 from distribution import handling, roster
 from distribution.errors import SourceNotFound
 from distribution.explanation import explained
+from distribution.fairness_report import Period, fairness_report
 from distribution.intake import Intake, Registration, register_contact
-from distribution.selectors import Share, newest_decisions, queue_position, shares
+from distribution.selectors import newest_decisions, queue_position
+from distribution.shares import Share, preview, shares
 from distribution.waiting import wait_of
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
@@ -35,8 +37,10 @@ from leads.models import Contact, Lead, Source
 from leads.serializers import (
     ContactSerializer,
     DecisionsSerializer,
+    FairnessSerializer,
     IntakeSerializer,
     LeadSerializer,
+    PreviewSerializer,
     ReassignSerializer,
     SharesSerializer,
     SourceSerializer,
@@ -64,6 +68,8 @@ class SourceViewSet(SettingsViewSet):
         "operators": READING,
         "set_operators": MANAGING,
         "replace_operators": MANAGING,
+        "preview": READING,
+        "fairness": READING,
     }
     calls = SOURCE_CALLS
     queryset = Source.objects.all()
@@ -95,7 +101,8 @@ class SourceViewSet(SettingsViewSet):
     @action(detail=True, serializer_class=WeightsSerializer, pagination_class=None, filterset_class=None)
     def operators(self, request: Request, pk: str) -> Response:
         """Return every weight of the source with its share now."""
-        return self._show_shares(shares(self.get_object().pk))
+        with missing_when(SourceNotFound):
+            return self._show_shares(shares(self.get_object().pk))
 
     @operators.mapping.post
     def set_operators(self, request: Request, pk: str) -> Response:
@@ -106,6 +113,19 @@ class SourceViewSet(SettingsViewSet):
     def replace_operators(self, request: Request, pk: str) -> Response:
         """Make the weights listed the whole."""
         return self._set_weights(request, replace=True)
+
+    @action(detail=True, serializer_class=PreviewSerializer, pagination_class=None, filterset_class=None)
+    def preview(self, request: Request, pk: str) -> Response:
+        """Return what the next contact of the source will meet."""
+        with missing_when(SourceNotFound):
+            return Response(self.get_serializer(preview(self.get_object().pk)).data)
+
+    @action(detail=True, serializer_class=FairnessSerializer, pagination_class=None, filterset_class=None)
+    def fairness(self, request: Request, pk: str) -> Response:
+        """Return what the draws of a period were, and whether that was chance."""
+        source = self.get_object()
+        period = Period.of(self.parameters["from"], self.parameters["to"])
+        return Response(self.get_serializer(fairness_report(source, period)).data)
 
     def _set_weights(self, request: Request, *, replace: bool) -> Response:
         source = self.get_object()

@@ -15,7 +15,8 @@ from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
-from distribution.selectors import was_chosen, with_total_available
+from distribution.selectors import was_chosen
+from distribution.shares import with_rosters
 from leads.models import ContactStatus
 from operators.models import Operator, Weight
 
@@ -105,7 +106,7 @@ class WeightAdmin(DeletionAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:
         """Return the weights with their shares."""
-        return with_total_available(super().get_queryset(request))
+        return with_rosters(super().get_queryset(request))
 
     @admin.display(description=_("share now"))
     def share(self, weight: Weight) -> str:

@@ -6,6 +6,7 @@ from http import HTTPMethod
 from typing import Any
 
 import uritemplate
+from django import forms
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
 from django.utils.functional import Promise
@@ -14,6 +15,7 @@ from drf_spectacular.authentication import BasicScheme, SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, force_instance
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from drf_standardized_errors.openapi_utils import get_filter_forms
 from rest_framework import exceptions, status
@@ -70,12 +72,13 @@ class Body:
 class Call:
     """What the document says of a call and cannot read off its view.
 
-    `answers` are the bodies of success by status; `refusals` those that the service can raise; `codes` by field those
-    that no validator shows.
+    `parameters` are those of the address of a call that is no list; `answers` the bodies of success by status;
+    `refusals` those that the service can raise; `codes` by field those that no validator shows.
     """
 
     summary: str | Promise
     description: str | Promise = ""
+    parameters: type[forms.Form] = forms.Form
     body: Body | None = None
     answers: Mapping[int, Body]
     refusals: Sequence[type[Refusal | exceptions.APIException]] = ()
@@ -167,12 +170,16 @@ class AutoSchema(SpectacularAutoSchema):
         ]
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the id in the address, and the headers of a call that may be repeated."""
+        """Return the id in the address, the call's own parameters, and the headers of one that may be repeated."""
         ids = [
             OpenApiParameter(name, {"type": "integer", "minimum": 1}, "path", description=_("The id of the row."))
             for name in self._names_in_path()
         ]
-        return ids + (self._headers_of_repetition() if self._may_be_repeated else [])
+        moments = [
+            OpenApiParameter(name, OpenApiTypes.DATETIME, description=str(field.help_text))
+            for name, field in self.call.parameters.base_fields.items()
+        ]
+        return ids + moments + (self._headers_of_repetition() if self._may_be_repeated else [])
 
     def _headers_of_repetition(self) -> list[OpenApiParameter]:
         return [
@@ -276,6 +283,8 @@ class AutoSchema(SpectacularAutoSchema):
                 force_instance(self.get_request_serializer()).run_validation({MISSPELT: 1})
             elif self._is_list_view():
                 refuse_unknown([MISSPELT], [parameter["name"] for parameter in self._get_parameters()])
+            elif self.call.parameters.base_fields:
+                refuse_unknown([MISSPELT], self.call.parameters.base_fields)
         except exceptions.ValidationError as error:
             yield error
 
@@ -290,6 +299,9 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _codes_of_query(self) -> CodesByField:
         codes: CodesByField = {ANY_OTHER: {UNKNOWN_FILTER}}
+        if self.call.parameters.base_fields:
+            codes[ANY_OTHER].add(EMPTY_FILTER)
+            _add(codes, codes_of_form(self.call.parameters()))
         if self._is_list_view():
             codes[ANY_OTHER].add(EMPTY_FILTER)
             codes[Pages.page_size_query_param] = {PAGE_SIZE_OUT_OF_RANGE}

@@ -20,7 +20,7 @@ from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
 from crm_project.access.serializers import REASON
 from crm_project.api.errors import LengthRequired
-from crm_project.api.filters import refuse_unknown
+from crm_project.api.filters import checked
 from crm_project.api.refusals import Refusal
 
 
@@ -43,6 +43,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     calls: Mapping[str, Call]
     rights: Mapping[str, Right] = {"list": READING, "retrieve": READING}
     lookup_value_regex = "[0-9]{1,18}"
+    parameters: Mapping[str, Any]
 
     def within(self, source_ids: Collection[int]) -> Q:
         """Return the filter of the rows that whoever is limited to the sources may see."""
@@ -84,11 +85,11 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """Check who calls, and that the call can be read.
 
         Raises LengthRequired, for a body in chunks would look empty, BadIdempotencyKey, and ValidationError for
-        parameters of a call that takes none.
+        parameters that the call does not take; those it takes are put into `parameters`.
         """
         super().initial(request, *args, **kwargs)
         if self.action not in {"list", "metadata", None}:  # None: a method that is answered with 405
-            refuse_unknown(sorted(request.GET), known=())
+            self.parameters = checked(request.GET, self.calls[self.action].parameters)
         key_of(request)
         if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
             raise LengthRequired

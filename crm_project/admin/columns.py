@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -14,8 +14,8 @@ from django.utils.timezone import localtime
 from unfold.utils import display_for_label
 
 from distribution.availability import obstacle
-from distribution.phrases import WHY_NOT
-from distribution.selectors import share
+from distribution.phrases import WHY_NOT, percent
+from distribution.shares import share
 
 LONGEST_LINE = 30
 
@@ -50,7 +50,7 @@ def share_now(weight: Any) -> str:
     reason = obstacle(weight.operator, weight.weight)
     if reason is not None:
         return str(WHY_NOT[reason])
-    return f"{number_format(100 * share(weight), 1)} %"
+    return percent(share(weight))
 
 
 def list_link(model: str, text: object, **filters: object) -> SafeString:

@@ -17,7 +17,7 @@ from crm_project.admin.columns import load_and_limit, page_link, share_now
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.forms import TouchedFieldsForm
 from distribution import roster
-from distribution.selectors import with_total_available
+from distribution.shares import with_rosters
 
 GIVING_ROOM = ("is_active", "max_load")
 
@@ -67,7 +67,7 @@ class WeightInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the weights with their shares."""
-        return with_total_available(super().get_queryset(request))
+        return with_rosters(super().get_queryset(request))
 
     @admin.display(description=_("load / limit"))
     def load_and_limit(self, weight: Any) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, IsoDateTimeFilter, TypedChoiceFilter
+from django_filters.utils import translate_validation
 from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -69,12 +70,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         """Return the rows that match. Raises ValidationError for unknown filters and unreadable values."""
         filterset = self.get_filterset_class(view, queryset)
         known = PAGE_PARAMETERS | set(filterset.base_filters if filterset else ())
-        refuse_unknown(sorted(request.GET.keys() - known), known)
-        _refuse(
-            [name for name in request.GET if not str(request.GET[name]).strip()],
-            EMPTY_FILTER,
-            _("Give the filter a value, or leave it out."),
-        )
+        refuse_misspelt(request.GET, known)
         return super().filter_queryset(request, queryset, view)
 
 
@@ -84,6 +80,27 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:  # in the first or the last year, where a few hours matter to no row
         return moment.replace(tzinfo=UTC)
+
+
+def checked(query: QueryDict, form: type[forms.Form]) -> dict[str, Any]:
+    """Return the values of the parameters that the form describes; None for one left out. Raises ValidationError."""
+    refuse_misspelt(query, set(form.base_fields))
+    filled = form(query)
+    if not filled.is_valid():
+        errors: Any = filled.errors
+        failure: Any = translate_validation(errors)
+        raise failure
+    return filled.cleaned_data
+
+
+def refuse_misspelt(query: QueryDict, known: Collection[str]) -> None:
+    """Raise ValidationError for parameters that are none of those known, and for those without a value."""
+    refuse_unknown(sorted(query.keys() - set(known)), known)
+    _refuse(
+        [name for name in query if not str(query[name]).strip()],
+        EMPTY_FILTER,
+        _("Give the filter a value, or leave it out."),
+    )
 
 
 def refuse_unknown(names: list[str], known: Collection[str]) -> None:

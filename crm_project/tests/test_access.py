@@ -336,7 +336,9 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
         "/api/operators/{id}",
         "/api/sources",
         "/api/sources/{id}",
+        "/api/sources/{id}/fairness",
         "/api/sources/{id}/operators",
+        "/api/sources/{id}/preview",
     }
 
 

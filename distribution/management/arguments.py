@@ -2,11 +2,10 @@
 
 import math
 import re
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from django.core.management.base import CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -14,6 +13,7 @@ from leads.models import Source
 from operators.models import Operator
 
 LONGEST_PAUSE_SECONDS = 24 * 60 * 60
+YEARS = range(2000, 2200)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -38,23 +38,22 @@ def duration(text: str) -> timedelta:
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
+def moment(text: str) -> datetime:
+    """Return the moment that a date, with or without a time and a zone, names in ISO 8601; the local zone without."""
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError:
+        named = None
+    if named is None or named.year not in YEARS:
+        raise CommandError(_("“%(text)s” is no moment. Write 2026-11-01 or 2026-11-01T09:00+03:00.") % {"text": text})
+    return named if named.tzinfo else make_aware(named)
+
+
 def positive_number(text: str) -> int:
     """Return a whole number from 1 on."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise CommandError(_("“%(text)s” is no whole number from 1 on.") % {"text": text})
     return int(text)
-
-
-def moment(text: str) -> datetime:
-    """Return the moment that a date, or a date with a time, names; without a zone it is in that of the settings."""
-    try:
-        date = parse_date(text)
-        parsed = parse_datetime(text) if date is None else datetime.combine(date, time.min)
-    except ValueError:
-        parsed = None
-    if parsed is None:
-        raise CommandError(_("“%(text)s” is no moment. Write 2026-05-04 or 2026-05-04T09:30.") % {"text": text})
-    return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
 
 
 def operator_and_number(text: str, highest: int) -> tuple[Operator, int]:

@@ -9,6 +9,7 @@ import pytest
 from crm_project.access.acting import Actor, acting, because
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import handling, roster
+from distribution.assignment import Unconfirmed
 from distribution.decisions import account_of
 from distribution.errors import NobodyAvailable, OperatorUnavailable
 from distribution.models import Decision, DrawCount, LoadChange, RosterVersion
@@ -18,6 +19,7 @@ from distribution.rounds import Outcome, drawn_by
 from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES
 from leads.models import Contact, Source
+from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +76,21 @@ def test_looking_again_with_another_reason_writes_it() -> None:
     assert give_waiting(contact.pk) is False
 
     assert last_account(contact).rounds[0].obstacles() == {operator.pk: Obstacle.INACTIVE}
+
+
+def test_looking_again_writes_every_ticket_that_was_drawn() -> None:
+    operator = make_operator(max_load=0)
+    contact = arrive(make_source({operator: 10}))
+    Operator.objects.update(max_load=1)
+
+    def refuse(_source_id: int, operator_id: int) -> None:
+        raise Unconfirmed(operator_id)
+
+    with patch("distribution.queue.confirm_available", side_effect=refuse):
+        assert [give_waiting(contact.pk), give_waiting(contact.pk)] == [False, False]
+
+    drawn = [[round_.drawn for round_ in account_of(decision).rounds] for decision in Decision.objects.order_by("id")]
+    assert drawn == [[None], [operator.pk, None], [operator.pk, None]]
 
 
 def test_a_drain_is_its_own_decision_signed_by_whoever_made_the_room() -> None:

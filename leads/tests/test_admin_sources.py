@@ -259,7 +259,7 @@ def test_the_page_takes_few_queries_however_many_weights_there_are(
     admin_client: Client, django_assert_max_num_queries: Any
 ) -> None:
     source = make_source({make_operator(): 1 for _number in range(50)})
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         admin_client.get(change_page(source))
 
 
