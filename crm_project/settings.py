@@ -141,7 +141,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "SERVE_PERMISSIONS": ["crm_project.access.permissions.MayCall"],
-    "ENUM_NAME_OVERRIDES": {"ContactStatus": "leads.models.ContactStatus"},
+    "ENUM_NAME_OVERRIDES": {
+        "ContactStatus": "leads.models.ContactStatus",
+        "Obstacle": "leads.reports.OBSTACLES",
+        "ObstacleOfNext": "leads.reports.OBSTACLES_OF_NEXT",
+    },
     "PREPROCESSING_HOOKS": ["crm_project.api.schema.without_trailing_slash"],
 }
 

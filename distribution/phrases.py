@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from distribution.rounds import Outcome
+from distribution.shares import Nobody
 from distribution.standing import Obstacle, Standing
 
 MOST_NAMED = 10
@@ -22,6 +23,12 @@ WHY_NOT = {
     Obstacle.EXCLUDED: pgettext_lazy("why an operator is not available", "the contact leaves them"),
     Obstacle.REFUSED: pgettext_lazy("why an operator is not available", "no longer available"),
     Obstacle.NOT_LISTED: pgettext_lazy("why an operator is not available", "not on the list of the source"),
+}
+
+NOBODY = {
+    Nobody.SOURCE_INACTIVE: gettext_lazy("The source is switched off: the next contact will be refused."),
+    Nobody.NOBODY_AVAILABLE: gettext_lazy("Nobody is available: the next contact will wait."),
+    Nobody.LEFT_TO_QUEUE: gettext_lazy("Contacts wait already: the next one will join the queue behind them."),
 }
 
 OUTCOMES = {

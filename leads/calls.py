@@ -18,15 +18,13 @@ from distribution.errors import (
     SourceNotFound,
 )
 from leads.filters import PeriodForm
+from leads.reports import DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     DUPLICATE_OPERATOR,
     ContactInQueueSerializer,
     ContactSerializer,
-    DecisionsSerializer,
-    FairnessSerializer,
     IntakeSerializer,
     LeadSerializer,
-    PreviewSerializer,
     ReassignSerializer,
     RegisteredContactSerializer,
     SharesSerializer,

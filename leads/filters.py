@@ -3,9 +3,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from django_filters.fields import IsoDateTimeField
 
-from crm_project.api.filters import IdFilter, MomentFilter, TextFilter, YesNoFilter
+from crm_project.api.filters import IdFilter, MomentField, MomentFilter, TextFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
@@ -36,8 +35,8 @@ class PeriodForm(forms.Form):
 
 # Not in the class, where a name cannot be a word of Python's own.
 PeriodForm.base_fields = {
-    "from": IsoDateTimeField(required=False, help_text=_("From this moment on; 30 days before the end when left out.")),
-    "to": IsoDateTimeField(required=False, help_text=_("Before this moment; now when left out.")),
+    "from": MomentField(required=False, help_text=_("From this moment on; 30 days before the end when left out.")),
+    "to": MomentField(required=False, help_text=_("Before this moment; now when left out.")),
 }
 
 

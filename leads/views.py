@@ -34,13 +34,11 @@ from distribution.waiting import wait_of
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
+from leads.reports import DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     ContactSerializer,
-    DecisionsSerializer,
-    FairnessSerializer,
     IntakeSerializer,
     LeadSerializer,
-    PreviewSerializer,
     ReassignSerializer,
     SharesSerializer,
     SourceSerializer,

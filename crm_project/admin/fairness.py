@@ -8,7 +8,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import number_format
-from django.utils.functional import Promise
 from django.utils.timezone import localdate, make_aware
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
@@ -27,8 +26,8 @@ from distribution.fairness_words import (
     verdict_of,
     verdict_on,
 )
-from distribution.phrases import WHY_NOT, percent
-from distribution.shares import Nobody, Share, preview
+from distribution.phrases import NOBODY, WHY_NOT, percent
+from distribution.shares import Share, preview
 from distribution.strategy import STRATEGIES
 from distribution.wording import signed, tenths
 from leads.models import Source
@@ -36,11 +35,6 @@ from leads.models import Source
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 USUAL_DAYS = (7, 30, 90, 365)
 TONES = {Verdict.ORDINARY_CHANCE: "success", Verdict.REAL_SKEW: "danger", Verdict.TOO_FEW_DRAWS: "warning"}
-NOBODY: dict[Nobody, Promise] = {
-    Nobody.SOURCE_INACTIVE: _("The source is switched off: the next contact will be refused."),
-    Nobody.NOBODY_AVAILABLE: _("Nobody is available: the next contact will wait."),
-    Nobody.LEFT_TO_QUEUE: _("Contacts wait already: the next one will join the queue behind them."),
-}
 
 
 class DayField(forms.DateField):

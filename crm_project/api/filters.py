@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, IsoDateTimeFilter, TypedChoiceFilter
 from django_filters.utils import translate_validation
 from drf_spectacular.drainage import set_override
@@ -46,12 +47,19 @@ class TextFilter(CharFilter):
         set_override(self, "field", {"type": "string", "pattern": NOT_BLANK, "description": help_text})
 
 
-class MomentFilter(IsoDateTimeFilter):
-    """Rows before or after a moment, in whatever zone it is told."""
+class MomentField(IsoDateTimeField):
+    """A moment, in whatever zone it is told."""
 
-    def filter(self, qs: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
-        """Return the rows; without a moment, all of them."""
-        return super().filter(qs, value and in_utc(value))
+    def clean(self, value: Any) -> datetime | None:
+        """Return the moment in UTC. Raises ValidationError."""
+        moment: datetime | None = super().clean(value)
+        return moment and in_utc(moment)
+
+
+class MomentFilter(IsoDateTimeFilter):
+    """Rows before or after a moment."""
+
+    field_class = MomentField
 
 
 class YesNoFilter(TypedChoiceFilter):

@@ -328,6 +328,7 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
         "/api/contacts",
         "/api/contacts/{id}",
         "/api/contacts/{id}/close",
+        "/api/contacts/{id}/decisions",
         "/api/contacts/{id}/reassign",
         "/api/contacts/{id}/reopen",
         "/api/leads",

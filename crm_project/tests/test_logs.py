@@ -23,6 +23,8 @@ from rest_framework.test import APIClient
 from crm_project import wsgi
 from crm_project.logs import DiscreetFormatter, said, without_persons
 from crm_project.testing.rows import arrive, make_operator, make_source
+from distribution.assignment import Choice
+from distribution.records import Account
 from distribution.tests.commands import run
 from leads.models import Contact, Lead
 
@@ -191,7 +193,7 @@ class TestWithoutTheFormatter:
 def arrive_beside_a_free_operator() -> Contact:
     """Register a contact that waits although somebody has room, so that a drain follows the commit."""
     source = make_source({make_operator(max_load=1): 1})
-    with patch("distribution.intake.draw_operator", return_value=None):
+    with patch("distribution.intake.draw_operator", return_value=Choice(None, Account())):
         return arrive(source, KEY, phone=PHONE, text=TEXT)
 
 

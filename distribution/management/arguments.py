@@ -13,7 +13,7 @@ from leads.models import Source
 from operators.models import Operator
 
 LONGEST_PAUSE_SECONDS = 24 * 60 * 60
-YEARS = range(2000, 2200)
+YEARS = range(2, 9999)  # of a moment that stays in the calendar in every zone
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

@@ -1,18 +1,8 @@
 """Why a period cannot be simulated."""
 
-from http import HTTPStatus
-
 from django.utils.translation import gettext_lazy as _
 
 from crm_project.api.refusals import Refusal
-
-
-class EmptyPeriod(Refusal):
-    """The period ends before it begins, or begins in the future."""
-
-    code = "empty_period"
-    message = _("The period is empty: it must begin in the past, and before its end.")
-    status = HTTPStatus.BAD_REQUEST
 
 
 class PeriodNotRecorded(Refusal):

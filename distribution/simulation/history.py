@@ -12,10 +12,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from distribution.counting import Count
+from distribution.errors import EmptyPeriod
 from distribution.models import Decision, Kind, LoadChange, RosterVersion, Trigger
 from distribution.records import read
 from distribution.rounds import Round
-from distribution.simulation.errors import EmptyPeriod, TooManyContacts
+from distribution.simulation.errors import TooManyContacts
 from distribution.simulation.events import Appeal, Arrival, Event, Key, Opening, Period, SettingsChange, Step
 from distribution.simulation.lives import DECISIONS, DRAINS, LEDGER, Fact, Happened, Kept, Life, Order, moments
 from distribution.simulation.recorded import Change, Settings, check_ledgers

@@ -104,7 +104,7 @@ def test_every_page_and_call_shows_the_same(api: APIClient, admin_client: Client
     foreseen = probabilities_of(source)
     url = f"/api/sources/{source.pk}"
     weights = with_rosters(Weight.objects.filter(source=source).order_by("operator_id"))
-    shown = [f"{100 * chance:.1f} %" for chance in foreseen[:2]]
+    shown = [f"{100 * chance:.0f}%" for chance in foreseen[:2]]
 
     assert [share.share for share in shares(source.pk)] == foreseen
     assert [row["probability"] for row in api.get(f"{url}/preview").json()["operators"]] == foreseen

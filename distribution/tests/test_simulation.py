@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import handling, roster
-from distribution.errors import OperatorUnavailable
+from distribution.errors import EmptyPeriod, OperatorUnavailable
 from distribution.history import WEIGHT
 from distribution.ledger import set_load
 from distribution.models import Checkpoint, Decision, LoadChange, SettingChange
-from distribution.simulation.errors import EmptyPeriod, OperatorNotInvolved, PeriodNotRecorded, TooManyContacts
+from distribution.simulation.errors import OperatorNotInvolved, PeriodNotRecorded, TooManyContacts
 from distribution.simulation.events import Key, Period, SettingsChange
 from distribution.simulation.history import History, bound_together, period_between, read_history
 from distribution.simulation.house import House

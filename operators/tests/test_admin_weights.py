@@ -30,7 +30,7 @@ def test_the_list_shows_shares_and_the_reasons_for_none(admin_client: Client) ->
     make_source(dict(zip(operators, (10, 30, 50, 50), strict=True)))
     make_source({operators[0]: 0})
     page = admin_client.get(address(MODEL)).content.decode()
-    for text in ("25.0 %", "75.0 %", "inactive", "at the limit", "weight 0"):
+    for text in ("25%", "75%", "inactive", "at the limit", "weight 0"):
         assert text in page
 
 
@@ -39,7 +39,7 @@ def test_the_shares_are_those_of_the_draw() -> None:
     source = make_source(dict(zip(operators, (10, 30, 50, 0), strict=True)))
     make_source({operators[0]: 500})
     weights = with_rosters(Weight.objects.filter(source=source))
-    assert [share_now(weight) for weight in weights] == ["25.0 %", "75.0 %", "inactive", "weight 0"]
+    assert [share_now(weight) for weight in weights] == ["25%", "75%", "inactive", "weight 0"]
     assert [row.share for row in shares(source.pk)] == [0.25, 0.75, 0, 0]
 
 
