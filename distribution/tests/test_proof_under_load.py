@@ -25,7 +25,7 @@ from operators.models import Operator
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLIENTS = 32
-DRAWS = int(os.environ.get("DRAWS", "2000"))
+DRAWS = int(os.environ.get("DRAWS", "1000"))
 
 
 def hire(*limits: int) -> list[Operator]:

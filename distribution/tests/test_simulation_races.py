@@ -22,7 +22,7 @@ from leads.models import ContactStatus, Source
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLIENTS = 32
-CONTACTS_OF_EACH = 12
+CONTACTS_OF_EACH = 6
 LIMIT = 20
 WEIGHTS = (10, 20, 30, 40)
 STANDARD_ERRORS = 5

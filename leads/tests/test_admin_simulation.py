@@ -125,7 +125,7 @@ def test_what_is_wrong_is_told_at_its_field(
 
 def test_a_period_that_is_empty_or_not_recorded_is_told(admin_client: Client, source: Source) -> None:
     page = simulated(admin_client, source, begins="2999-01-01T00:00", ends="2999-01-02T00:00")
-    assert "The period is empty" in page.content.decode()
+    assert "Nothing lies in this period" in page.content.decode()
 
     Operator.objects.update(created_at=timezone.now() - timedelta(days=30))
     assert "is not recorded" in simulated(admin_client, source).content.decode()

@@ -91,12 +91,12 @@ def of_a_source(body: Body, row_id: Any) -> Body:
 def of_existing_operators(body: Body, _row_id: Any) -> Body:
     """Return weights of operators that are there, each named once."""
     rows = {int(row["operator_id"]) % HOW_MANY + 1: row for row in body["operator_weights"]}
-    return {"operator_weights": [{**row, "operator_id": number} for number, row in rows.items()]}
+    return {**body, "operator_weights": [{**row, "operator_id": number} for number, row in rows.items()]}
 
 
 def to_existing_operator(body: Body, _row_id: Any) -> Body:
     """Return the operator to reassign to, if one is named, as one that is there."""
-    return {name: int(value) % HOW_MANY + 1 for name, value in body.items()}
+    return {**body, "operator_id": int(body["operator_id"]) % HOW_MANY + 1} if "operator_id" in body else body
 
 
 def from_existing_source(body: Body, _row_id: Any) -> Body:
