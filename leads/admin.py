@@ -65,7 +65,7 @@ class SourceForm(ReasonedForm):
         choices=choices,
         initial=DEFAULT_STRATEGY,
         widget=UnfoldAdminSelectWidget,
-        label=_("strategy"),
+        label=_("Strategy"),
         help_text=_("How an operator is chosen among those available."),
     )
 
