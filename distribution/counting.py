@@ -1,7 +1,7 @@
 """What a strategy that counts goes by: how many contacts each candidate got since they last changed. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from distribution.standing import Standing
 
@@ -11,6 +11,11 @@ class Count(NamedTuple):
 
     weights: list[list[int]]
     given: list[int]
+
+    @classmethod
+    def of(cls, candidates: Sequence[Standing], given: Sequence[int]) -> Self:
+        """Return the count of what these candidates were given."""
+        return cls(_weights(candidates), list(given))
 
 
 def given_among(count: Count | None, candidates: Sequence[Standing]) -> list[int] | None:
@@ -24,7 +29,7 @@ def counted(candidates: Sequence[Standing], given: Sequence[int] | None, winner_
     after = [
         number + (candidate.operator_id == winner_id) for candidate, number in zip(candidates, before, strict=True)
     ]
-    return Count(_weights(candidates), after)
+    return Count.of(candidates, after)
 
 
 def _weights(candidates: Sequence[Standing]) -> list[list[int]]:

@@ -1,13 +1,14 @@
 """Recording a decision, in the transaction of the assignment that it explains."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from crm_project.access.acting import actor, reason
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.models import Decision, Kind, RosterVersion, Trigger
-from distribution.records import Account, applied, difference, read, rows, written
+from distribution.records import DEFECTS, Account, applied, difference, read, rows, written
 from distribution.standing import Standing
 from leads.models import Contact
 
@@ -49,19 +50,27 @@ def record(
 
 def record_again(contact: Contact, attempt: Attempt) -> None:
     """Record why the contact goes on waiting, unless nothing was drawn and the last decision says the same."""
-    last = Decision.objects.filter(contact=contact).select_related("roster").first()
     drew = any(round_.is_draw for round_ in attempt.account.rounds)
-    if drew or last is None or last.operator_id is not None or _reasons(account_of(last)) != _reasons(attempt.account):
+    if drew or _reasons(attempt.account) != _last_reasons(contact):
         record(contact, attempt)
 
 
 def account_of(decision: Decision) -> Account:
-    """Return what led to the choice. Raises KeyError, TypeError and ValueError when the row was tampered with."""
+    """Return what led to the choice. Raises one of DEFECTS when the row was tampered with."""
     return read(decision.details, decision.roster.roster if decision.roster else None)
 
 
 def _reasons(account: Account) -> Any:
     return [(round_.outcome, round_.obstacles()) for round_ in account.rounds]
+
+
+def _last_reasons(contact: Contact) -> Any:
+    """Return the reasons of the contact's last decision; None when it found somebody, or cannot be read."""
+    last = Decision.objects.filter(contact=contact).select_related("roster").first()
+    with suppress(*DEFECTS):
+        if last is not None and last.operator_id is None:
+            return _reasons(account_of(last))
+    return None
 
 
 def _version_beside(source_id: int, account: Account) -> tuple[int | None, Sequence[Standing] | None]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from distribution.decisions import account_of
 from distribution.models import Decision, Trigger
 from distribution.phrases import Names, named
-from distribution.records import Account
+from distribution.records import DEFECTS, Account
 from distribution.rounds import Round
 from distribution.selectors import names_of
 from distribution.sentences import sentences_of
@@ -18,7 +18,6 @@ from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES
 
 MOST_OPERATORS_OF_A_ROUND = 50
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Explanation:
     @property
     def sentence(self) -> str:
         """The decision in sentences."""
-        with suppress(*UNREADABLE):
+        with suppress(*DEFECTS):
             if self.read is not None:
                 return sentences_of(self.decision, self.read, self.names)
         return _("The record of this decision cannot be read.")
@@ -120,7 +119,7 @@ class Explanation:
     @property
     def rounds(self) -> list[RoundInNumbers]:
         """The rounds in numbers."""
-        with suppress(*UNREADABLE):
+        with suppress(*DEFECTS):
             return [self._in_numbers(round_) for round_ in self.account.rounds]
         return []
 
@@ -156,7 +155,7 @@ def explained(decisions: Collection[Decision], *, among: Collection[int] | None 
 
 
 def _account_read(decision: Decision) -> Account | None:
-    with suppress(*UNREADABLE):
+    with suppress(*DEFECTS):
         account = account_of(decision)
         if all(isinstance(number, int) for number in _numbers_of(account)):
             return account

@@ -13,7 +13,7 @@ from django.utils import timezone
 from distribution.errors import EmptyPeriod
 from distribution.fairness import Finding, Judgement, Tally, judged
 from distribution.models import Decision, Kind, RosterVersion
-from distribution.records import applied, read, read_beside
+from distribution.records import DEFECTS, applied, read, read_beside
 from distribution.standing import Obstacle
 from distribution.strategy import STRATEGIES
 from distribution.tallies import Base, Tallies
@@ -23,9 +23,6 @@ from operators.models import Operator
 DEFAULT_DAYS = 30
 ROWS_AT_A_TIME = 2_000
 COLUMNS = ("kind", "strategy", "operator_id", "roster_id", "details")
-
-# What reading a row that was tampered with can raise.
-UNREADABLE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 type Row = tuple[str, str, int | None, int | None, Any]
 type Watch = Callable[[Iterable[Row], int], Iterable[Row]]
@@ -138,7 +135,7 @@ class _Reading:
         """Add a row; one that cannot be read is counted."""
         try:
             self._add(*row)
-        except UNREADABLE:
+        except DEFECTS:
             self.unreadable += 1
 
     def _add(self, kind: str, strategy: str, operator_id: int | None, roster_id: int | None, details: Any) -> None:

@@ -15,6 +15,9 @@ from distribution.standing import Obstacle, Standing
 
 STANDINGS_KEPT = 16_384
 
+# What reading values of a wrong shape, and replaying what was read, can raise: somebody tampered with the row.
+DEFECTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 type Rows = list[list[Any]]
 
 
@@ -47,7 +50,7 @@ def written(account: Account, base: Sequence[Standing] | None = None) -> dict[st
 
 
 def read(values: dict[str, Any], base: Rows | None = None) -> Account:
-    """Return the account that `written` made the values of. Raises KeyError, TypeError and ValueError for others."""
+    """Return the account that `written` made the values of. Raises one of DEFECTS for others."""
     preferred, by_hand = values.get("preferred"), values.get("by_hand")
     return Account(
         rounds=_rounds_read(values.get("rounds", []), base),

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
+from distribution.counting import Count
 from distribution.models import Checkpoint, Decision, DrawCount, Kind, LoadChange, RosterVersion, Trigger
 from distribution.proof.counting import Counting
 from distribution.proof.findings import Finding, WrongCount, WrongDecision
-from distribution.proof.replay import DEFECTS, Flaw, flaws
+from distribution.proof.replay import Flaw, flaws
 from distribution.proof.texts import as_text, parsed
-from distribution.records import read
+from distribution.records import DEFECTS, read
 from distribution.strategy import STRATEGIES
 
 ROWS_AT_A_TIME = 1_000
@@ -83,8 +84,8 @@ class Replay:
         counts = DrawCount.objects.annotate(weights_text=as_text("weights"), given_text=as_text("given"))
         for source_id, weights, given in counts.order_by("pk").values_list("pk", "weights_text", "given_text"):
             try:
-                known = [(operator_id, weight) for operator_id, weight in parsed(weights)]
-                fits = self._counting.fits(source_id, known, parsed(given))
+                pairs = [[operator_id, weight] for operator_id, weight in parsed(weights)]
+                fits = self._counting.fits(source_id, Count(pairs, parsed(given)))
             except DEFECTS:
                 fits = False
             if not fits:

@@ -7,13 +7,10 @@ from django.db import models
 from django.utils.translation import pgettext_lazy
 
 from distribution.models import Kind
-from distribution.records import Account
+from distribution.records import DEFECTS, Account
 from distribution.rounds import Outcome, Round, drawn_by
 from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES, Strategy
-
-# What reading and replaying raise for values of a wrong shape.
-DEFECTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Flaw(models.TextChoices):

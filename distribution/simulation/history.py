@@ -3,10 +3,11 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -14,8 +15,7 @@ from django.utils import timezone
 from distribution.counting import Count
 from distribution.errors import EmptyPeriod
 from distribution.models import Decision, Kind, LoadChange, RosterVersion, Trigger
-from distribution.records import read
-from distribution.rounds import Round
+from distribution.records import DEFECTS, read
 from distribution.simulation.errors import TooManyContacts
 from distribution.simulation.events import Appeal, Arrival, Event, Key, Opening, Period, SettingsChange, Step
 from distribution.simulation.lives import DECISIONS, DRAINS, LEDGER, Fact, Happened, Kept, Life, Order, moments
@@ -30,6 +30,13 @@ VERSIONS_AT_HAND = 64
 MOST_CONTACTS = 200_000
 
 type Passing = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+class Drawn(NamedTuple):
+    """A recorded draw: its ticket as a fraction, and what a strategy that counts had given before, if anything."""
+
+    fraction: float | None
+    before: Count | None
 
 
 @dataclass(frozen=True)
@@ -143,16 +150,12 @@ class _Reading:
             happened = _happened(trigger, kind, operator_id, details)
             if happened is None:
                 continue
-            last = _last_draw(details, version(roster_id)) if kind == Kind.DRAW and at >= self.period.begins else None
-            if last is not None and happened in {Happened.ARRIVED, Happened.DRAINED}:
-                self._note_count(source_id, strategy, last)
+            is_draw = kind == Kind.DRAW and at >= self.period.begins
+            last = _last_draw(strategy, details, version(roster_id)) if is_draw else None
+            if last is not None and happened in {Happened.ARRIVED, Happened.DRAINED} and STRATEGIES[strategy].counts:
+                self.counts.setdefault(source_id, last.before)
             order = Order(at, DRAINS if happened is Happened.DRAINED else DECISIONS, number)
-            self.facts[contact_id].append(Fact(order, happened, operator_id, _fraction(strategy, last)))
-
-    def _note_count(self, source_id: int, strategy: str, last: Round) -> None:
-        if source_id not in self.counts and strategy in STRATEGIES and STRATEGIES[strategy].counts:
-            weights = [[candidate.operator_id, candidate.weight] for candidate in last.candidates]
-            self.counts[source_id] = None if last.given is None else Count(weights, list(last.given))
+            self.facts[contact_id].append(Fact(order, happened, operator_id, last and last.fraction))
 
     def _read_ledger(self) -> None:
         causes = {LoadChange.Cause.CLOSED: Happened.CLOSED, LoadChange.Cause.LEFT: Happened.LEFT}
@@ -230,21 +233,16 @@ def _happened(trigger: str, kind: str, operator_id: int | None, details: dict[st
     return None if details else Happened.RETURNED
 
 
-def _last_draw(details: dict[str, Any], base: list[list[Any]] | None) -> Round | None:
-    """Return the last round with a ticket; None when there is none, or none that can be read."""
-    try:
-        rounds = read(details, base).rounds
-    except (KeyError, TypeError, ValueError):
-        return None
-    return next((round_ for round_ in reversed(rounds) if round_.is_draw), None)
-
-
-def _fraction(strategy: str, last: Round | None) -> float | None:
-    """Return the ticket of the round as a part of all its tickets, which names the same ticket of as many again."""
-    if last is None or last.ticket is None or strategy not in STRATEGIES:
-        return None
-    total = sum(STRATEGIES[strategy].tickets(last.candidates, last.given))
-    return (last.ticket + 0.5) / total if total > last.ticket else None
+def _last_draw(strategy: str, details: dict[str, Any], base: list[list[Any]] | None) -> Drawn | None:
+    """Return the last draw of a decision; None when there was none, or none that can be read."""
+    with suppress(*DEFECTS):
+        for round_ in reversed(read(details, base).rounds):
+            if round_.ticket is not None:
+                candidates, given = round_.candidates, round_.given
+                total = sum(STRATEGIES[strategy].tickets(candidates, given))
+                fraction = (round_.ticket + 0.5) / total if total > round_.ticket else None
+                return Drawn(fraction, None if given is None else Count.of(candidates, given))
+    return None
 
 
 def _version(roster_id: int | None) -> list[list[Any]] | None:

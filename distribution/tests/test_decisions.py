@@ -93,6 +93,16 @@ def test_looking_again_writes_every_ticket_that_was_drawn() -> None:
     assert drawn == [[None], [operator.pk, None], [operator.pk, None]]
 
 
+def test_looking_again_after_a_decision_that_was_tampered_with_writes_the_reasons_anew() -> None:
+    operator = make_operator(max_load=0)
+    contact = arrive(make_source({operator: 10}))
+    Decision.objects.update(details={"rounds": [{"roster": [[]], "outcome": "nobody"}]})
+
+    assert give_waiting(contact.pk) is False
+
+    assert last_account(contact).rounds[0].obstacles() == {operator.pk: Obstacle.AT_LIMIT}
+
+
 def test_a_drain_is_its_own_decision_signed_by_whoever_made_the_room() -> None:
     operator = make_operator(max_load=0)
     contact = arrive(make_source({operator: 10}))

@@ -130,13 +130,26 @@ def test_what_came_by_hand_or_back_is_no_draw() -> None:
 
 def test_a_decision_that_was_tampered_with_is_counted_and_no_more() -> None:
     source = make_source({make_operator(): 1, make_operator(): 1})
-    tampered: list[Any] = [[], {"rounds": 7}, {"rounds": [{"roster": [["x"]], "outcome": "taken"}]}]
+    tampered: list[Any] = [
+        [],
+        {"rounds": 7},
+        {"rounds": [{"roster": [["x"]], "outcome": "taken"}]},
+        {"rounds": [{"roster": [[1, 1, 0, 9, 1]], "ticket": 0, "drawn": [], "outcome": "taken"}]},
+    ]
     for details in tampered:
         arrive(source)
         Decision.objects.filter(pk=Decision.objects.latest("pk").pk).update(details=details)
     arrive(source)
 
-    assert (report_on(source).unreadable, report_on(source).draws) == (3, 1)
+    assert (report_on(source).unreadable, report_on(source).draws) == (4, 1)
+
+
+def test_so_is_one_that_stands_beside_a_stored_roster() -> None:
+    source = make_source({make_operator(): 1 for _ in range(60)})
+    arrive(source)
+    Decision.objects.update(details={"rounds": [{"changes": [[]], "ticket": 0, "drawn": 1, "outcome": "taken"}]})
+
+    assert report_on(source).unreadable == 1
 
 
 @pytest.mark.parametrize("contacts", [1, 40])

@@ -143,10 +143,20 @@ class TestUnchanged:
 
         assert_comes_out_the_same(source, begins)
 
-    def test_a_decision_that_was_tampered_with_is_drawn_anew(self) -> None:
-        source = open_source({hire(): 1})
+    @pytest.mark.parametrize(
+        "details",
+        [
+            ["rounds"],
+            {"rounds": [{"roster": "none"}]},
+            {"rounds": [{"roster": [[1, 1, 0, 9, 1]], "ticket": 0, "given": 5, "outcome": "taken"}]},
+            {"rounds": [{"roster": [[1, 1, 0, 9, 1]], "ticket": "x", "outcome": "taken"}]},
+        ],
+        ids=str,
+    )
+    def test_a_decision_that_was_tampered_with_is_drawn_anew(self, details: Any) -> None:
+        source = open_source({hire(): 1}, strategy="smooth_weighted")
         arrive(source)
-        Decision.objects.update(details={"rounds": [{"roster": "none"}]})
+        Decision.objects.update(details=details)
 
         house = replayed(read_history(source.pk, until_now()))
 
