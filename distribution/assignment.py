@@ -28,10 +28,7 @@ type Confirm = Callable[[int], Operator | None]
 class Unconfirmed(StartAnew):
     """The operator drawn is no longer available: the lock is given back, and the others draw again."""
 
-    def __init__(self, operator_id: int) -> None:
-        super().__init__(operator_id)
-        self.operator_id = operator_id
-        self.round: Round | None = None
+    round: Round | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +62,14 @@ def draw_operator(
         excluded[leaving] = Obstacle.EXCLUDED
     opening = Round(roster=roster_of(source.pk), excluded=excluded, outcome=Outcome.NOBODY)
     preferred = None if returning_to is None else (returning_to, opening.obstacle_of(returning_to))
+    counts = counted and STRATEGIES[source.strategy].counts
     if preferred and preferred[1] is None:
         round_ = replace(opening, drawn=returning_to)
     else:
-        round_ = _drawn(source, opening, counted=counted)
+        round_ = _drawn(source, opening, counts=counts)
     operator, outcome = _confirmed(round_, confirm)
-    if operator is not None and round_.is_draw and counted:
-        _count(source, round_)
+    if counts and operator is not None and round_.is_draw:
+        count_draw(source.pk, round_.candidates, round_.given, operator.pk)
     return Choice(operator, Account(rounds=[*rounds, replace(round_, outcome=outcome)], preferred=preferred))
 
 
@@ -124,14 +122,13 @@ def _refused_rounds() -> list[Round]:
     return [reason.round for reason in given_up() if isinstance(reason, Unconfirmed) and reason.round is not None]
 
 
-def _drawn(source: Source, opening: Round, *, counted: bool) -> Round:
+def _drawn(source: Source, opening: Round, *, counts: bool) -> Round:
     """Return the round with a ticket and whom it names; as it is when nobody is available."""
     candidates = opening.candidates
     if not candidates:
         return opening
-    strategy = STRATEGIES[source.strategy]
-    given = given_so_far(source.pk, candidates) if strategy.counts and counted else None
-    held = strategy.tickets(candidates, given)
+    given = given_so_far(source.pk, candidates) if counts else None
+    held = STRATEGIES[source.strategy].tickets(candidates, given)
     ticket = secrets.randbelow(sum(held))
     return replace(opening, given=given, ticket=ticket, drawn=candidates[draw(held, ticket)].operator_id)
 
@@ -145,11 +142,6 @@ def _confirmed(round_: Round, confirm: Confirm) -> tuple[Operator | None, Outcom
         refusal.round = replace(round_, outcome=Outcome.UNAVAILABLE)
         raise
     return operator, Outcome.LEFT_TO_QUEUE if operator is None else Outcome.TAKEN
-
-
-def _count(source: Source, round_: Round) -> None:
-    if STRATEGIES[source.strategy].counts and round_.drawn is not None:
-        count_draw(source.pk, round_.candidates, round_.given, round_.drawn)
 
 
 def _release(contact: Contact, cause: LoadChange.Cause) -> None:

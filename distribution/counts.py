@@ -16,7 +16,12 @@ def given_so_far(source_id: int, candidates: Sequence[Standing]) -> list[int] | 
 def count_draw(source_id: int, candidates: Sequence[Standing], given: Sequence[int] | None, winner_id: int) -> None:
     """Count one more for the winner."""
     count = counted(candidates, given, winner_id)
-    DrawCount.objects.update_or_create(pk=source_id, defaults={"weights": count.weights, "given": count.given})
+    DrawCount.objects.bulk_create(
+        [DrawCount(source_id=source_id, weights=count.weights, given=count.given)],
+        update_conflicts=True,
+        unique_fields=["source"],
+        update_fields=["weights", "given"],
+    )
 
 
 def start_anew(source_id: int) -> None:

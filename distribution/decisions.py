@@ -1,6 +1,5 @@
 """Recording a decision, in the transaction of the assignment that it explains."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +7,7 @@ from typing import Any
 from crm_project.access.acting import actor, reason
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.models import Decision, Kind, RosterVersion, Trigger
-from distribution.records import DEFECTS, Account, applied, difference, read, rows, written
-from distribution.standing import Standing
+from distribution.records import DEFECTS, Account, read, rows, standings, written
 from leads.models import Contact
 
 LONGEST_ROSTER_IN_A_DECISION = 50
@@ -29,7 +27,7 @@ def record(
 ) -> None:
     """Record why the contact, stored by now, went to the operator; without one, why to nobody."""
     who = actor()
-    version, base = _version_beside(contact.source_id, attempt.account)
+    version, details = _written(contact.source_id, attempt.account)
     _insert_decision(
         Decision(
             contact_id=contact.pk,
@@ -40,7 +38,7 @@ def record(
             operator_id=operator_id,
             ledger_number=ledger_number,
             roster_id=version,
-            details=written(attempt.account, base),
+            details=details,
             actor=who.identity,
             actor_name=who.name,
             reason="" if attempt.trigger == Trigger.DRAIN else reason(),
@@ -73,18 +71,21 @@ def _last_reasons(contact: Contact) -> Any:
     return None
 
 
-def _version_beside(source_id: int, account: Account) -> tuple[int | None, Sequence[Standing] | None]:
-    """Return the id and the roster of the stored version that a long roster stands beside; a new one when needed."""
+def _written(source_id: int, account: Account) -> tuple[int | None, dict[str, Any]]:
+    """Return the account as plain values, and the id of the stored roster that a long one stands beside.
+
+    The source's last one serves as long as not much differs from it; then another is stored.
+    """
     longest = max((round_.roster for round_ in account.rounds), key=len, default=[])
     if len(longest) <= LONGEST_ROSTER_IN_A_DECISION:
-        return None, None
+        return None, written(account)
     for version_id, stored in _last_version(source_id):
-        base = applied([], stored)
-        if len(difference(base, longest)) <= LONGEST_ROSTER_IN_A_DECISION:
-            return version_id, base
+        details = written(account, standings(stored))
+        if all(len(round_["changes"]) <= LONGEST_ROSTER_IN_A_DECISION for round_ in details["rounds"]):
+            return version_id, details
     version = RosterVersion(source_id=source_id, roster=rows(longest))
     _insert_version(version)
-    return version.pk, longest
+    return version.pk, written(account, longest)
 
 
 _insert_decision = KeptInsert(Decision)

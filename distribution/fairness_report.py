@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from distribution.errors import EmptyPeriod
 from distribution.fairness import Finding, Judgement, Tally, judged
 from distribution.models import Decision, Kind, RosterVersion
-from distribution.records import DEFECTS, applied, read, read_beside
+from distribution.proof.texts import as_text
+from distribution.records import DEFECTS, read, read_beside, standings
 from distribution.standing import Obstacle
 from distribution.strategy import STRATEGIES
 from distribution.tallies import Base, Tallies
@@ -153,7 +153,7 @@ class _Reading:
     def _base_of(self, roster_id: int) -> Base:
         """Return the base of a stored roster; neighbours share the same one."""
         if self._base[0] != roster_id:
-            self._base = roster_id, Base.of(applied([], json.loads(self._text_of(roster_id))))
+            self._base = roster_id, Base.of(standings(json.loads(self._text_of(roster_id))))
         return self._base[1]
 
     def _text_of(self, roster_id: int) -> str:
@@ -165,7 +165,7 @@ def _stored_rosters(source: Source, decisions: QuerySet[Decision]) -> dict[int, 
     """Return by id the rosters that the decisions stand beside, as texts: read whole they would take much memory."""
     used = decisions.filter(roster__isnull=False).order_by().values("roster")
     versions = RosterVersion.objects.filter(source=source, pk__in=used)
-    return dict(versions.annotate(text=Cast("roster", TextField())).values_list("pk", "text"))
+    return dict(versions.annotate(text=as_text("roster")).values_list("pk", "text"))
 
 
 def _named(findings: Mapping[int, Finding], draws: int) -> list[OperatorFinding]:

@@ -76,6 +76,11 @@ def rows(roster: Sequence[Standing]) -> Rows:
     return [_row(standing) for standing in roster]
 
 
+def standings(rows: Rows) -> list[Standing]:
+    """Return the roster that `rows` made the plain values of."""
+    return [_standing(row) for row in rows]
+
+
 def difference(base: Sequence[Standing], roster: Sequence[Standing]) -> Rows:
     """Return what makes `roster` of `base`, both by operator id."""
     before = {standing.operator_id: standing for standing in base}
@@ -117,10 +122,10 @@ def _rest_written(round_: Round) -> dict[str, Any]:
 
 def _rounds_read(values: list[dict[str, Any]], base: Rows | None) -> list[Round]:
     result = []
-    first = None if base is None else [_standing(row) for row in base]
+    first = None if base is None else standings(base)
     for value in values:
         if "roster" in value:
-            roster = [_standing(row) for row in value["roster"]]
+            roster = standings(value["roster"])
         elif first is None:
             raise ValueError("what differs from a roster stands without it")
         else:

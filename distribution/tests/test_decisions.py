@@ -5,11 +5,14 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from crm_project.access.acting import Actor, acting, because
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import handling, roster
 from distribution.assignment import Unconfirmed
+from distribution.availability import roster_of
+from distribution.counts import count_draw, given_so_far
 from distribution.decisions import account_of
 from distribution.errors import NobodyAvailable, OperatorUnavailable
 from distribution.models import Decision, DrawCount, LoadChange, RosterVersion
@@ -341,6 +344,16 @@ class TestSmoothWeighted:
             assert contact.operator is not None
             assert drawn == contact.operator.pk
         assert sum(round_.given or []) == 8
+
+    def test_a_draw_is_counted_in_one_statement(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        source = make_source({make_operator(): 1, make_operator(): 3}, strategy="smooth_weighted")
+        arrive(source)
+        first, _second = candidates = roster_of(source.pk)
+
+        with django_assert_num_queries(1):
+            count_draw(source.pk, candidates, [0, 1], first.operator_id)
+
+        assert given_so_far(source.pk, candidates) == [1, 1]
 
     def test_another_weight_starts_it_anew(self) -> None:
         first, second = make_operator(), make_operator()
