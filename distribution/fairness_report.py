@@ -1,51 +1,28 @@
 """The fairness report of a source: its decisions of a period read one by one, added up and judged."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from distribution.errors import EmptyPeriod
 from distribution.fairness import Finding, Judgement, Tally, judged
 from distribution.models import Decision, Kind, RosterVersion
+from distribution.period import Period
 from distribution.proof.texts import as_text
 from distribution.records import DEFECTS, read, read_beside, standings
 from distribution.standing import Obstacle
 from distribution.strategy import STRATEGIES
 from distribution.tallies import Base, Tallies
+from distribution.watching import Watch, unwatched
 from leads.models import Source
 from operators.models import Operator
 
-DEFAULT_DAYS = 30
 ROWS_AT_A_TIME = 2_000
 COLUMNS = ("kind", "strategy", "operator_id", "roster_id", "details")
 
 type Row = tuple[str, str, int | None, int | None, Any]
-type Watch = Callable[[Iterable[Row], int], Iterable[Row]]
-
-
-@dataclass(frozen=True)
-class Period:
-    """From `start` on, before `end`."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def of(cls, start: datetime | None = None, end: datetime | None = None) -> Self:
-        """Return the period; it ends now if nothing else is said, and begins 30 days before its end.
-
-        Raises EmptyPeriod when nothing lies between, and OverflowError outside the calendar.
-        """
-        end = end or timezone.now()
-        start = start or end - timedelta(days=DEFAULT_DAYS)
-        if start >= end:
-            raise EmptyPeriod
-        return cls(start, end)
 
 
 class Missed(NamedTuple):
@@ -91,11 +68,6 @@ class Report:
     def skewed(self) -> list[OperatorFinding]:
         """Those whom a real skew concerns."""
         return [row for row in self.operators if row.operator_id in self.judgement.skewed]
-
-
-def unwatched(rows: Iterable[Row], _total: int) -> Iterable[Row]:
-    """Return the rows as they are."""
-    return rows
 
 
 def fairness_report(source: Source, period: Period, watch: Watch = unwatched) -> Report:

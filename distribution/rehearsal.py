@@ -28,8 +28,7 @@ class Rehearsal:
         self._weights: dict[int, list[Weight]] = defaultdict(list)
         for weight in Weight.objects.order_by("operator_id"):
             self._weights[weight.source_id].append(weight)
-        self._resting = set(Source.objects.filter(is_active=False).values_list("pk", flat=True))
-        self._strategies = dict(Source.objects.values_list("pk", "strategy"))
+        self._sources = Source.objects.in_bulk()
 
     def room(self, contacts: Iterable[Contact]) -> dict[Operator, int]:
         """Return who could take some of the contacts, by id, and how many each has room for."""
@@ -50,13 +49,13 @@ class Rehearsal:
         candidates = self._candidates(source_id)
         if not candidates:
             return None
-        held = STRATEGIES[self._strategies[source_id]].tickets(candidates, None)
+        held = STRATEGIES[self._sources[source_id].strategy].tickets(candidates, None)
         return self._operators[candidates[draw(held, secrets.randbelow(sum(held)))].operator_id]
 
     def _candidates(self, source_id: int) -> list[Standing]:
         if self._move.to_operator is not None:
             return available([standing_of(self._operators[self._move.to_operator.pk], 1)])
-        if self._move.to_queue and source_id in self._resting:
+        if self._move.to_queue and not self._sources[source_id].is_active:
             return []
         weights = self._weights[source_id]
         roster = [standing_of(self._operators[weight.operator_id], weight.weight) for weight in weights]

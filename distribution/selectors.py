@@ -95,7 +95,7 @@ def somebody_waits_longer(contact: Contact) -> bool:
 def somebody_waits_for(operator_id: int, *, longer_than: Contact) -> bool:
     """Return whether an older contact waits, on any active source, that could be given to the operator."""
     waiting = Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
-    return waiting.filter(_older_than(longer_than)).exclude(pk=longer_than.pk).exists()
+    return waiting.filter(_older_than(longer_than)).exists()
 
 
 def weight_of(source_id: int, operator_id: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
-from distribution.availability import standing_of
+from distribution.availability import obstacle, standing_of
 from distribution.counting import Count, given_among
 from distribution.errors import NobodyAvailable, SourceInactive, SourceNotFound
 from distribution.models import DrawCount
@@ -41,7 +41,7 @@ class Share:
     @property
     def reason(self) -> Obstacle | None:
         """Why the operator is not available; None when nothing keeps them."""
-        return standing_of(self.operator, self.weight).obstacle
+        return obstacle(self.operator, self.weight)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from crm_project.api.serializers import NoBody
 from distribution import handling, roster
 from distribution.errors import SourceNotFound
 from distribution.explanation import explained
-from distribution.fairness_report import Period, fairness_report
+from distribution.fairness_report import fairness_report
 from distribution.intake import Intake, Registration, register_contact
+from distribution.period import Period
 from distribution.selectors import newest_decisions, queue_position
 from distribution.shares import Share, preview, shares
 from distribution.waiting import wait_of

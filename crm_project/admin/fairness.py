@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from crm_project.admin.columns import label, load_and_limit
 from distribution.errors import EmptyPeriod
 from distribution.fairness import Verdict
-from distribution.fairness_report import DEFAULT_DAYS, OperatorFinding, Period, Report, fairness_report
+from distribution.fairness_report import OperatorFinding, Report, fairness_report
 from distribution.fairness_words import (
     counts_of,
     missed_by,
@@ -26,6 +26,7 @@ from distribution.fairness_words import (
     verdict_of,
     verdict_on,
 )
+from distribution.period import DEFAULT_DAYS, Period
 from distribution.phrases import NOBODY, WHY_NOT, percent
 from distribution.shares import Share, preview
 from distribution.strategy import STRATEGIES

@@ -9,11 +9,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from crm_project.access.acting import LONGEST_REASON
 
 
-def reason_field() -> forms.CharField:
+def reason_field(*, required: bool = False) -> forms.CharField:
     """Return the field that asks why."""
     return forms.CharField(
         max_length=LONGEST_REASON,
-        required=False,
+        required=required,
         widget=UnfoldAdminTextInputWidget,
         label=_("Reason"),
         help_text=_("Why; kept with the decision or the change."),

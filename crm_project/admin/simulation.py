@@ -12,22 +12,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import DATETIME_CLASSES, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
-from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 from crm_project.access.acting import because
+from crm_project.admin.forms import reason_field
 from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.api.refusals import Refusal
 from distribution import roster
 from distribution.errors import WeightsChanged
 from distribution.history import WEIGHT
-from distribution.models import LONGEST_REASON
+from distribution.period import Period
+from distribution.phrases import percent
 from distribution.simulation.errors import TooManyContacts
 from distribution.simulation.events import Key
-from distribution.simulation.history import period_between
 from distribution.simulation.question import Question, answer, command_line
 from distribution.simulation.report import OperatorRow, Report, SourceRow, clock
 from distribution.strategy import choices
@@ -81,7 +80,7 @@ class QuestionForm(forms.Form):
 
     def question(self) -> Question:
         """Return what the valid form asks. Raises EmptyPeriod."""
-        period = period_between(self.cleaned_data["begins"], self.cleaned_data["ends"])
+        period = Period.in_the_past(self.cleaned_data["begins"], self.cleaned_data["ends"])
         return Question(self.source, period, dict(self._changes()))
 
     def weights(self) -> dict[int, int]:
@@ -104,12 +103,7 @@ class QuestionForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why the weights are set."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=LONGEST_REASON,
-        widget=TextInput,
-        help_text=_("In your own words; it stays in the history of settings."),
-    )
+    reason = reason_field(required=True)
 
 
 @dataclass(frozen=True)
@@ -276,5 +270,5 @@ def _operator_cells(row: OperatorRow) -> dict[str, Any]:
         "given": row.given,
         "peak": row.peak,
         # A number in SVG has a point in every language.
-        "bars": [(f"{100 * share:.2f}", f"{number_format(100 * share, 1)} %") for share in row.share],
+        "bars": [(f"{100 * share:.2f}", percent(share)) for share in row.share],
     }

@@ -9,17 +9,6 @@ from distribution.counting import Count
 from leads.models import ContactStatus
 
 
-@dataclass(frozen=True)
-class Period:
-    """From the first moment on, up to the second one and without it."""
-
-    begins: datetime
-    ends: datetime
-
-    def __contains__(self, moment: datetime) -> bool:
-        return self.begins <= moment < self.ends
-
-
 class Key(NamedTuple):
     """Which setting: of an operator, of a source, or with both ids a weight; the names are those of the history."""
 

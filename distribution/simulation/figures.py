@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import NamedTuple
 
-from distribution.simulation.events import Appeal, Period, Present, Step
+from distribution.period import Period
+from distribution.simulation.events import Appeal, Present, Step
 from leads.models import ContactStatus
 
 
@@ -98,7 +99,7 @@ def figures_of(
     counting = Counting(appeals, present)
     for step in steps:
         counting.add(step)
-    return counting.end(period.ends)
+    return counting.end(period.end)
 
 
 def _quantile(ordered: Sequence[timedelta], part: float) -> timedelta:

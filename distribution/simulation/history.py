@@ -2,25 +2,25 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from distribution.counting import Count
-from distribution.errors import EmptyPeriod
 from distribution.models import Decision, Kind, LoadChange, RosterVersion, Trigger
+from distribution.period import Period
 from distribution.records import DEFECTS, read
 from distribution.simulation.errors import TooManyContacts
-from distribution.simulation.events import Appeal, Arrival, Event, Key, Opening, Period, SettingsChange, Step
+from distribution.simulation.events import Appeal, Arrival, Event, Key, Opening, SettingsChange, Step
 from distribution.simulation.lives import DECISIONS, DRAINS, LEDGER, Fact, Happened, Kept, Life, Order, moments
 from distribution.simulation.recorded import Change, Settings, check_ledgers
 from distribution.strategy import STRATEGIES
+from distribution.watching import Watch, unwatched
 from leads.models import Contact, Source
 from operators.models import Operator
 
@@ -28,8 +28,6 @@ from operators.models import Operator
 OF_ONE_CALL = timedelta(seconds=1)
 VERSIONS_AT_HAND = 64
 MOST_CONTACTS = 200_000
-
-type Passing = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 class Drawn(NamedTuple):
@@ -61,26 +59,18 @@ class History:
         return {appeal.contact_id: appeal for appeal in [*(one.appeal for one in self.opening.present), *arrived]}
 
 
-def period_between(begins: datetime, ends: datetime) -> Period:
-    """Return the period, which ends now at the latest. Raises EmptyPeriod."""
-    period = Period(begins, min(ends, timezone.now()))
-    if period.begins >= period.ends:
-        raise EmptyPeriod
-    return period
-
-
 def read_history(
     source_id: int,
     period: Period,
     *,
     beside: Iterable[Key] = (),
     most: int = MOST_CONTACTS,
-    passing: Passing = lambda steps, total: steps,
+    watch: Watch = unwatched,
 ) -> History:
     """Read what happened to the source and to all that share operators with it.
 
-    `beside` are weights that the simulation adds; `most` is how many contacts may be read; `passing` passes the
-    contacts on and may show how many of the total are done. Raises TooManyContacts and PeriodNotRecorded.
+    `beside` are weights that the simulation adds; `most` is how many contacts may be read; `watch` sees the
+    contacts pass. Raises TooManyContacts and PeriodNotRecorded.
     """
     settings = Settings(period)
     sources, operators = _involved(source_id, period, settings, beside)
@@ -89,9 +79,9 @@ def read_history(
     if (number := contacts.count()) > most:
         raise TooManyContacts
     reading = _Reading(period, contacts, settings.changes(operators, sources))
-    reading.read(passing, number)
+    reading.read(watch, number)
     opening = reading.opening(settings.values(operators, sources), settings.ever("prefer_same_operator") & sources)
-    check_ledgers(operators, opening.present, period.begins)
+    check_ledgers(operators, opening.present, period.start)
     return History(period, operators, sources, opening, reading.events(), reading.steps())
 
 
@@ -108,13 +98,13 @@ class _Reading:
     happened: list[tuple[Order, Event | None]] = field(default_factory=list)
     became: list[tuple[Order, Step]] = field(default_factory=list)
 
-    def read(self, passing: Passing, number: int) -> None:
+    def read(self, watch: Watch, number: int) -> None:
         """Read every life."""
         self._read_decisions()
         self._read_ledger()
         self._date_drains()
         columns = ("id", "source_id", "lead_id", "created_at", "status", "operator_id", "closed_at")
-        for row in passing(self.contacts.order_by("id").values_list(*columns).iterator(), number):
+        for row in watch(self.contacts.order_by("id").values_list(*columns).iterator(), number):
             self._live(Kept(*row))
 
     def opening(self, values: dict[Key, Any], preferring: set[int]) -> Opening:
@@ -150,7 +140,7 @@ class _Reading:
             happened = _happened(trigger, kind, operator_id, details)
             if happened is None:
                 continue
-            is_draw = kind == Kind.DRAW and at >= self.period.begins
+            is_draw = kind == Kind.DRAW and at >= self.period.start
             last = _last_draw(strategy, details, version(roster_id)) if is_draw else None
             if last is not None and happened in {Happened.ARRIVED, Happened.DRAINED} and STRATEGIES[strategy].counts:
                 self.counts.setdefault(source_id, last.before)
@@ -181,7 +171,7 @@ def _involved(source_id: int, period: Period, settings: Settings, beside: Iterab
     """Return the ids of the sources and of the operators that are bound together, by weights or by contacts."""
     pairs = settings.pairs() | {(key.operator_id or 0, key.source_id or 0) for key in beside if key.source_id}
     pairs |= set(Contact.objects.active().order_by().values_list("operator_id", "source_id").distinct())
-    given = LoadChange.objects.filter(at__gte=period.begins, contact__isnull=False).order_by()
+    given = LoadChange.objects.filter(at__gte=period.start, contact__isnull=False).order_by()
     pairs |= set(given.values_list("operator_id", "contact__source_id").distinct())
     sources, operators = bound_together(source_id, pairs)
     if settings.ever("prefer_same_operator") & sources:
@@ -205,14 +195,14 @@ def bound_together(source_id: int, pairs: Iterable[tuple[int, int]]) -> tuple[se
 
 def _contacts(period: Period, sources: Iterable[int]) -> QuerySet[Contact]:
     """Return the contacts that came before the end of the period and were not closed for good before its beginning."""
-    still_open = Q(closed_at__isnull=True) | Q(closed_at__gte=period.begins)
-    return Contact.objects.filter(still_open, source__in=sources, created_at__lt=period.ends).order_by()
+    still_open = Q(closed_at__isnull=True) | Q(closed_at__gte=period.start)
+    return Contact.objects.filter(still_open, source__in=sources, created_at__lt=period.end).order_by()
 
 
 def _earlier_operators(period: Period, contacts: QuerySet[Contact]) -> dict[int, dict[int, int]]:
     """Return the operators of the contacts closed for good before the period, for each lead that writes in it."""
     earlier: dict[int, dict[int, int]] = {}
-    closed = Contact.objects.filter(closed_at__lt=period.begins, operator__isnull=False)
+    closed = Contact.objects.filter(closed_at__lt=period.start, operator__isnull=False)
     rows = closed.filter(lead__in=contacts.values("lead")).order_by("id").values_list("lead_id", "id", "operator_id")
     for lead_id, contact_id, operator_id in rows.iterator():
         earlier[lead_id] = {contact_id: operator_id or 0}

@@ -12,6 +12,7 @@ from typing import Any
 from distribution.counting import Count, counted, given_among
 from distribution.draw import draw
 from distribution.history import EXISTS, WEIGHT
+from distribution.period import Period
 from distribution.simulation.events import (
     Appeal,
     Arrival,
@@ -21,7 +22,6 @@ from distribution.simulation.events import (
     MoveByDraw,
     MoveByHand,
     Opening,
-    Period,
     Present,
     Reopening,
     Return,
@@ -94,14 +94,14 @@ class House:
 
     def run(self, events: Iterable[Event], period: Period) -> Iterator[None]:
         """Let the events happen, with a step for each, and whatever falls due before the end of the period."""
-        self._now = period.begins
+        self._now = period.start
         self._drain()
         for event in events:
             self._close_due(event.at)
             self._now = event.at
             self._replay(event)
             yield
-        self._close_due(period.ends - timedelta.resolution)
+        self._close_due(period.end - timedelta.resolution)
 
     def _set_up(self, opening: Opening) -> None:
         for key, value in opening.values.items():

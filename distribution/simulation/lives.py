@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import NamedTuple
 
+from distribution.period import Period
 from distribution.simulation.events import (
     Appeal,
     Arrival,
@@ -13,7 +14,6 @@ from distribution.simulation.events import (
     Event,
     MoveByDraw,
     MoveByHand,
-    Period,
     Present,
     Reopening,
     Return,
@@ -110,13 +110,13 @@ class Life:
                 self._tell(fact)
         if kept.status == CLOSED and kept.closed_at and self._turns[-1].status is not CLOSED:
             self._tell(Fact(Order(kept.closed_at, LEDGER, 0), Happened.CLOSED, None))
-        drawn = (fact.draw for fact in facts if fact.order.at >= period.begins and _is_drawn_by_itself(fact))
+        drawn = (fact.draw for fact in facts if fact.order.at >= period.start and _is_drawn_by_itself(fact))
         known = tuple(draw for draw in drawn if draw is not None)
         self.appeal = Appeal(kept.contact_id, kept.source_id, kept.lead_id, kept.created_at, known)
 
     def present(self) -> Present | None:
         """Return how the contact stood at the beginning; None when it had not come in."""
-        before = [turn for turn in self._turns if turn.at < self._period.begins]
+        before = [turn for turn in self._turns if turn.at < self._period.start]
         if not before:
             return None
         last = before[-1]

@@ -2,17 +2,19 @@
 
 import gc
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from distribution.history import WEIGHT
+from distribution.period import Period
 from distribution.simulation.errors import OperatorNotInvolved
-from distribution.simulation.events import Key, Period, Values
-from distribution.simulation.history import MOST_CONTACTS, History, Passing, read_history
+from distribution.simulation.events import Key, Values
+from distribution.simulation.history import MOST_CONTACTS, History, read_history
 from distribution.simulation.house import House
 from distribution.simulation.report import Report, report_on
+from distribution.watching import Watch, unwatched
 from leads.models import Source
 
 SEED = 1
@@ -28,17 +30,12 @@ class Question:
     seed: int = SEED
 
 
-def everything(steps: Iterable[Any], total: int) -> Iterable[Any]:
-    """Pass all steps on, without a word."""
-    return steps
-
-
 def answer(
-    question: Question, *, most: int = MOST_CONTACTS, reading: Passing = everything, simulating: Passing = everything
+    question: Question, *, most: int = MOST_CONTACTS, reading: Watch = unwatched, simulating: Watch = unwatched
 ) -> Report:
     """Read the period, replay it in memory and return what differs; nothing is written.
 
-    `most` is how many contacts it may be; the two others pass steps on and may show their progress. Raises
+    `most` is how many contacts it may be; the two others see the steps pass. Raises
     TooManyContacts, PeriodNotRecorded and OperatorNotInvolved.
     """
     with _not_collecting():
@@ -52,7 +49,7 @@ def answer(
 def command_line(question: Question) -> str:
     """Return the command that asks the same."""
     arguments = ["--source", question.source.code]
-    arguments += ["--from", question.period.begins.isoformat(), "--to", question.period.ends.isoformat()]
+    arguments += ["--from", question.period.start.isoformat(), "--to", question.period.end.isoformat()]
     for key, value in question.changes.items():
         arguments += _arguments(key, value)
     if question.seed != SEED:
@@ -72,10 +69,10 @@ def _not_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _read(question: Question, most: int, reading: Passing) -> History:
+def _read(question: Question, most: int, reading: Watch) -> History:
     changes = question.changes
     weights = [key for key in changes if key.setting == WEIGHT]
-    history = read_history(question.source.pk, question.period, beside=weights, most=most, passing=reading)
+    history = read_history(question.source.pk, question.period, beside=weights, most=most, watch=reading)
     for key in changes:
         if key.operator_id is not None and key.operator_id not in history.operators:
             raise OperatorNotInvolved

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from distribution.history import EXISTS, WEIGHT
 from distribution.models import Checkpoint, LoadChange, SettingChange
+from distribution.period import Period
 from distribution.simulation.errors import PeriodNotRecorded
-from distribution.simulation.events import Key, Period, Present
+from distribution.simulation.events import Key, Present
 from distribution.simulation.lives import SETTINGS, Order
 from leads.models import ContactStatus, Source
 from operators.models import Operator, Weight
@@ -39,7 +40,7 @@ class Settings:
         self._first: dict[Key, Change] = {}
         for change in _recorded(period):
             self._first.setdefault(change.key, change)
-            if change.order.at > period.begins:
+            if change.order.at > period.start:
                 self._changes.append(change)
             else:
                 self._begin_with(change)
@@ -62,7 +63,7 @@ class Settings:
 
     def check(self, operators: Set[int], sources: Set[int]) -> None:
         """Raise PeriodNotRecorded when the settings of one of these at the beginning are not known."""
-        begins = self._period.begins
+        begins = self._period.start
         known: list[tuple[Any, str]] = [
             *((row, "max_load") for row in Operator.objects.filter(pk__in=operators, created_at__lt=begins)),
             *((row, "strategy") for row in Source.objects.filter(pk__in=sources, created_at__lt=begins)),
@@ -92,11 +93,11 @@ class Settings:
     def _is_recorded(self, key: Key) -> bool:
         """Whether the first record of a weight says how it stood at the beginning, be it that there was none."""
         first = self._first.get(key)
-        return first is not None and (first.before is None or first.order.at <= self._period.begins)
+        return first is not None and (first.before is None or first.order.at <= self._period.start)
 
     def _first_set_later(self, sources: Set[int]) -> set[Key]:
         """Return the weights that were first set after the end of the period, and have no bearing on it."""
-        rows = SettingChange.objects.filter(setting=WEIGHT, source_id__in=sources, at__gte=self._period.ends)
+        rows = SettingChange.objects.filter(setting=WEIGHT, source_id__in=sources, at__gte=self._period.end)
         columns = ("setting", "operator_id", "source_id", "before")
         return {Key(*key) for *key, before in rows.values_list(*columns) if before is None}
 
@@ -132,7 +133,7 @@ def _with_load_at(moment: datetime) -> Any:
 
 
 def _recorded(period: Period) -> Iterator[Change]:
-    rows = SettingChange.objects.filter(setting__in=REPLAYED, at__lt=period.ends).order_by("id")
+    rows = SettingChange.objects.filter(setting__in=REPLAYED, at__lt=period.end).order_by("id")
     columns = ("at", "id", "setting", "operator_id", "source_id", "before", "after")
     for at, number, setting, operator_id, source_id, before, after in rows.values_list(*columns).iterator():
         yield Change(Order(at, SETTINGS, number), Key(setting, operator_id, source_id), before, after)

@@ -76,12 +76,18 @@ def test_before_and_after_stand_side_by_side(simulate: Simulate, anna: Operator)
     assert "Waiting at the end: 0, would be 2." in printed
 
 
+def test_a_name_is_printed_to_the_letter(simulate: Simulate, anna: Operator) -> None:
+    roster.change_operator(anna.pk, name="[bold]Anna[/]")
+
+    assert "[bold]Anna[/]" in simulate()[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (("--weight", "Anna=0"), "3 → 0"),
         (("--deactivate", "Anna"), "3 → 0"),
-        (("--activate", "Anna", "--strategy", "least_loaded"), "100.0 %"),
+        (("--activate", "Anna", "--strategy", "least_loaded"), "100%"),
     ],
 )
 def test_each_option_changes_what_it_names(

@@ -17,9 +17,10 @@ from distribution.errors import EmptyPeriod, OperatorUnavailable
 from distribution.history import WEIGHT
 from distribution.ledger import set_load
 from distribution.models import Checkpoint, Decision, LoadChange, SettingChange
+from distribution.period import Period
 from distribution.simulation.errors import OperatorNotInvolved, PeriodNotRecorded, TooManyContacts
-from distribution.simulation.events import Key, Period, SettingsChange
-from distribution.simulation.history import History, bound_together, period_between, read_history
+from distribution.simulation.events import Key, SettingsChange
+from distribution.simulation.history import History, bound_together, read_history
 from distribution.simulation.house import House
 from distribution.simulation.question import Question, answer, command_line
 from distribution.simulation.report import Report, clock
@@ -48,7 +49,7 @@ def open_source(weights: dict[Operator, int], code: str = "bot", **fields: Any) 
 
 
 def until_now(begins: datetime | None = None) -> Period:
-    return period_between(begins or timezone.now() - LONG_AGO, timezone.now())
+    return Period.in_the_past(begins or timezone.now() - LONG_AGO, timezone.now())
 
 
 def replayed(history: History, changes: dict[Key, Any] | None = None) -> House:
@@ -312,7 +313,7 @@ class TestWhatIsRefused:
         now = timezone.now()
 
         with pytest.raises(EmptyPeriod):
-            period_between(now + timedelta(days=begins), now + timedelta(days=ends))
+            Period.in_the_past(now + timedelta(days=begins), now + timedelta(days=ends))
 
 
 def test_a_setting_changed_after_the_period_has_no_part_in_it() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from distribution.counting import Count
 from distribution.history import EXISTS, WEIGHT
+from distribution.period import Period
 from distribution.simulation.events import (
     Appeal,
     Arrival,
@@ -15,7 +16,6 @@ from distribution.simulation.events import (
     MoveByDraw,
     MoveByHand,
     Opening,
-    Period,
     Present,
     Reopening,
     Return,
@@ -31,7 +31,7 @@ DAY = Period(datetime(2026, 5, 4, tzinfo=UTC), datetime(2026, 5, 5, tzinfo=UTC))
 
 
 def at(minute: float) -> datetime:
-    return DAY.begins + timedelta(minutes=minute)
+    return DAY.start + timedelta(minutes=minute)
 
 
 def minutes(number: float) -> timedelta:
@@ -68,7 +68,7 @@ def run(values: Mapping[Key, Any], *events: Event, changes: Mapping[Key, Any] | 
 
 def course(house: House, contact_id: int) -> list[tuple[float, str, int | None]]:
     return [
-        ((step.at - DAY.begins) / minutes(1), step.status.value, step.operator_id)
+        ((step.at - DAY.start) / minutes(1), step.status.value, step.operator_id)
         for step in house.steps
         if step.contact_id == contact_id
     ]

@@ -13,9 +13,10 @@ from crm_project.testing.concurrency import run_concurrently
 from distribution import roster
 from distribution.handling import close_contact
 from distribution.intake import Intake, register_contact
+from distribution.period import Period
 from distribution.simulation.events import Step
 from distribution.simulation.figures import figures_of
-from distribution.simulation.history import History, period_between, read_history
+from distribution.simulation.history import History, read_history
 from distribution.simulation.house import House
 from leads.models import ContactStatus, Source
 
@@ -48,7 +49,7 @@ def history() -> History:
     source = roster.create_source(name="Bot", code="bot")
     roster.set_weights(source.pk, {operator.pk: weight for operator, weight in zip(operators, WEIGHTS, strict=True)})
     run_concurrently(client(source, count()), times=CLIENTS)
-    return read_history(source.pk, period_between(timezone.now() - timedelta(days=1), timezone.now()))
+    return read_history(source.pk, Period.in_the_past(timezone.now() - timedelta(days=1), timezone.now()))
 
 
 def test_the_rules_hold_in_a_simulation_of_what_happened_at_once(history: History) -> None:

@@ -16,7 +16,8 @@ from crm_project.api.refusals import Refusal
 from crm_project.testing.rows import empty_the_house
 from distribution import handling, roster
 from distribution.intake import Intake, register_contact
-from distribution.simulation.history import period_between, read_history
+from distribution.period import Period
+from distribution.simulation.history import read_history
 from distribution.simulation.house import House
 from distribution.strategy import STRATEGIES
 from leads.models import Contact, Source
@@ -137,7 +138,7 @@ class Recorded(RuleBasedStateMachine):
 
 
 def assert_comes_out_the_same(source_id: int, begins: Any) -> None:
-    history = read_history(source_id, period_between(begins, timezone.now()))
+    history = read_history(source_id, Period.in_the_past(begins, timezone.now()))
     house = House(history.opening, {}, seed=1)
     for _ in house.run(history.events, history.period):
         pass

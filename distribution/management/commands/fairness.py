@@ -1,18 +1,16 @@
 """Report whether the draws of a source were fair."""
 
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from rich.console import Console
 from rich.table import Table
 
 from distribution.fairness import Verdict
-from distribution.fairness_report import OperatorFinding, Period, Report, Row, fairness_report
+from distribution.fairness_report import OperatorFinding, Report, fairness_report
 from distribution.fairness_words import (
     counts_of,
     missed_by,
@@ -24,11 +22,12 @@ from distribution.fairness_words import (
 from distribution.management import arguments
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, ending_at_once
-from distribution.management.progress import with_progress
+from distribution.management.progress import progress_of
+from distribution.management.tables import rendered
+from distribution.period import Period
 from distribution.wording import signed, tenths
 
 A_REAL_SKEW = 3
-WIDTH_IN_A_FILE = 160
 
 
 class Command(DatabaseCommand):
@@ -52,7 +51,7 @@ class Command(DatabaseCommand):
         period = Period.of(*(arguments.moment(options[name]) if options[name] else None for name in ("from", "to")))
         report = None
         with ending_at_once():
-            report = fairness_report(source, period, watch=_watched)
+            report = fairness_report(source, period, watch=progress_of(_("Counting")))
         if report is None:
             sys.exit(INTERRUPTED)
         self._show(report)
@@ -64,15 +63,6 @@ class Command(DatabaseCommand):
             self.stdout.write(rendered(table_of(report)))
         for line in filter(None, [counts_of(report), unreadable_of(report), verdict_of(report)]):
             self.stdout.write(line)
-
-
-def rendered(table: Table) -> str:
-    """Return the table as it is printed: as wide as the terminal, wide enough in a file."""
-    width = None if sys.stdout.isatty() else WIDTH_IN_A_FILE
-    console = Console(width=width, markup=False, emoji=False, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
 
 
 def table_of(report: Report) -> Table:
@@ -118,7 +108,3 @@ def cells_of(row: OperatorFinding) -> list[str]:
         missed_by(row),
         verdict_on(row),
     ]
-
-
-def _watched(rows: Iterable[Row], total: int) -> Iterable[Row]:
-    return with_progress(rows, _("Counting"), total)

@@ -1,28 +1,27 @@
 """Replay a past period of a source with other weights, limits, activity or strategy."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from rich.console import Console
 from rich.table import Table
 
 from distribution.history import WEIGHT
 from distribution.management import arguments
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, ending_at_once
-from distribution.management.progress import with_progress
+from distribution.management.progress import progress_of
+from distribution.management.tables import rendered
+from distribution.period import Period
+from distribution.phrases import percent
 from distribution.simulation.events import Key
-from distribution.simulation.history import period_between
 from distribution.simulation.question import SEED, Question, answer
 from distribution.simulation.report import Pair, Report, Waits, clock
 from distribution.strategy import STRATEGIES
 from operators.models import HIGHEST_LIMIT, HIGHEST_WEIGHT
-
-COLUMNS_OF_A_PIPE = 120
 
 
 class Command(DatabaseCommand):
@@ -53,8 +52,8 @@ class Command(DatabaseCommand):
         """Simulate, print the tables and one line that sums up."""
         question = asked(options)
         with ending_at_once() as ended:
-            report = answer(question, reading=_progress(_("Reading")), simulating=_progress(_("Simulating")))
-            self.stdout.write(drawn(source_table(report), operator_table(report)))
+            report = answer(question, reading=progress_of(_("Reading")), simulating=progress_of(_("Simulating")))
+            self.stdout.write(rendered(source_table(report), operator_table(report)))
             self.stdout.write(summary(report))
         if ended.is_set():
             sys.exit(INTERRUPTED)
@@ -78,7 +77,7 @@ def asked(options: dict[str, Any]) -> Question:
             changes[key] = is_active
     if options["strategy"] is not None:
         changes[Key("strategy", None, source.pk)] = options["strategy"]
-    period = period_between(arguments.moment(options["from"]), arguments.moment(options["to"]))
+    period = Period.in_the_past(arguments.moment(options["from"]), arguments.moment(options["to"]))
     return Question(source, period, changes, options["seed"])
 
 
@@ -100,7 +99,7 @@ def operator_table(report: Report) -> Table:
     table = _table(_("operator"), _("weight"), _("contacts given"), _("share"), _("highest load"))
     for row in report.operators:
         weight = _arrow(Pair(*("–" if side is None else str(side) for side in row.weight)))
-        share = _arrow(Pair(*(f"{number_format(100 * side, 1)} %" for side in row.share)))
+        share = _arrow(Pair(*(percent(side) for side in row.share)))
         table.add_row(row.name, weight, _arrow(row.given), share, _arrow(row.peak))
     return table
 
@@ -108,15 +107,6 @@ def operator_table(report: Report) -> Table:
 def summary(report: Report) -> str:
     """Return the line that sums up."""
     return " ".join(_sentences(report))
-
-
-def drawn(*tables: Table) -> str:
-    """Return the tables as text, as wide as the terminal."""
-    console = Console(width=None if sys.stdout.isatty() else COLUMNS_OF_A_PIPE)
-    with console.capture() as captured:
-        for table in tables:
-            console.print(table)
-    return captured.get().rstrip("\n")
 
 
 def _sentences(report: Report) -> Iterator[str]:
@@ -131,13 +121,6 @@ def _sentences(report: Report) -> Iterator[str]:
     if report.impossible:
         yield _("Actions by hand that could not be repeated: %(number)s.") % {"number": report.impossible}
     yield _("Nothing was written.")
-
-
-def _progress(description: str) -> Any:
-    def passing(steps: Iterable[Any], total: int) -> Iterable[Any]:
-        return with_progress(steps, description, total)
-
-    return passing
 
 
 def _table(first: str, *others: str) -> Table:
