@@ -22,10 +22,11 @@ class Wait:
 def wait_of(contact: Contact) -> Wait:
     """Return how the contact, read with its source, waits."""
     position = queue_position(contact)
-    return Wait() if position is None else Wait(position, _why(contact))
+    return Wait() if position is None else Wait(position, why_waiting(contact))
 
 
-def _why(contact: Contact) -> str:
+def why_waiting(contact: Contact) -> str:
+    """Return why a contact that waits has nobody yet, in a sentence."""
     if not contact.source.is_active:
         return _("The source is switched off, and its queue rests.")
     roster = roster_of(contact.source_id)
