@@ -5,18 +5,26 @@ the same text every time. Here the text is kept, one for each kind of database.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, zip_longest
 from typing import Any
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, CharField, ForeignKey, IntegerField, Model, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
+
+from crm_project.sqlite.base import with_question_marks
+
+# Fields whose values every driver takes as they are.
+PLAIN = (BooleanField, CharField, ForeignKey, IntegerField, TextField)
 
 type Row = Sequence[Any]
 type Change = tuple[QuerySet[Any], dict[str, Any]]
@@ -36,6 +44,7 @@ class Text:
 
     sql: str
     parameters: tuple[Any, ...]
+    returned: Sequence[str] = ()
     locks: bool = False
     converters: Sequence[Converter] = ()
     make: Callable[[Row], Any] = tuple
@@ -57,10 +66,9 @@ class KeptText:
             text = self._texts[database.vendor] = self._write(built, database)
         return text
 
-    def _run(self, database: BaseDatabaseWrapper, text: Text, values: Sequence[Any]) -> list[Row]:
+    def _parameters(self, text: Text, values: Sequence[Any]) -> list[Any]:
         given = dict(zip(self._names, values, strict=True))
-        parameters = [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
-        return _rows(database, text.sql, parameters)
+        return [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
 
     def _write(self, built: Any, database: BaseDatabaseWrapper) -> Text:
         raise NotImplementedError
@@ -79,11 +87,12 @@ class KeptStatement(KeptText):
 
         Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
         """
-        database = connections[DEFAULT_DB_ALIAS]
+        database = _database()
         text = self._text(database)
         if text.locks and not database.in_atomic_block:
             raise TransactionManagementError("a lock outside a transaction would be gone at once")
-        return [text.make(_converted(row, text.converters, database)) for row in self._run(database, text, values)]
+        rows = _rows(database, text.sql, self._parameters(text, values))
+        return [text.make(_converted(row, text.converters, database)) for row in rows]
 
     def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
         compiler = built.query.get_compiler(connection=database)
@@ -95,7 +104,7 @@ class KeptStatement(KeptText):
             for position, (functions, expression) in compiler.get_converters(columns).items()
             for convert in functions
         ]
-        return Text(sql, parameters, built.query.select_for_update, converters, make)
+        return Text(sql, parameters, locks=built.query.select_for_update, converters=converters, make=make)
 
 
 class KeptUpdate(KeptText):
@@ -109,9 +118,17 @@ class KeptUpdate(KeptText):
         self._returning = returning
 
     def __call__(self, *values: Any) -> list[Row]:
-        """Run the statement with a value for each argument."""
-        database = connections[DEFAULT_DB_ALIAS]
-        return self._run(database, self._text(database), values)
+        """Run the statement with a value for each argument.
+
+        Within `together` it changes one row, and what it returns is known to later writes only.
+        """
+        database = _database()
+        text = self._text(database)
+        parameters = self._parameters(text, values)
+        if _of_thread.bundle is None:
+            return _rows(database, text.sql, parameters, returns=bool(self._returning))
+        part = _of_thread.bundle.add(text.sql, parameters)
+        return [[Returned(part, column) for column in text.returned]]
 
     def _write(self, built: Change, database: BaseDatabaseWrapper) -> Text:
         rows, changes = built
@@ -119,7 +136,7 @@ class KeptUpdate(KeptText):
         query.add_update_values(changes)
         sql, parameters = query.get_compiler(connection=database).as_sql()
         columns = [database.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
-        return Text(f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters)
+        return Text(f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters, returned=columns)
 
 
 def kept_update(*, returning: Sequence[str]) -> Callable[[Callable[..., Change]], KeptUpdate]:
@@ -141,19 +158,32 @@ class KeptInsert[M: Model]:
 
     def __call__(self, row: M) -> bool:
         """Store the row, which gets its primary key; return False when a conflict was ignored."""
-        database = connections[DEFAULT_DB_ALIAS]
-        sql = self._texts.get(database.vendor) or self._write(row, database)
-        values = [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in self._fields]
-        for (key,) in _rows(database, sql, values):
-            row.pk = key
-            row._state.adding = False
-            row._state.db = database.alias
-            return True
-        return False
+        key = self._store([field.pre_save(row, add=True) for field in self._fields], row)
+        if key is None:
+            return False
+        row.pk = key
+        row._state.adding = False
+        row._state.db = DEFAULT_DB_ALIAS
+        return True
 
-    def _write(self, row: M, database: BaseDatabaseWrapper) -> str:
+    def values(self, **given: Any) -> None:
+        """Store a row of these values, each by the name of its attribute, the others by default.
+
+        It costs less than to make the row of the model first.
+        """
+        self._store([given[field.attname] if field.attname in given else field.get_default() for field in self._fields])
+
+    def _store(self, values: Sequence[Any], row: M | None = None) -> Any:
+        database = _database()
+        sql = self._texts.get(database.vendor) or self._write(database)
+        parameters = [_adapted(field, value, database) for field, value in zip(self._fields, values, strict=True)]
+        if _of_thread.bundle is not None and not self._ignore_conflicts:
+            return _of_thread.bundle.insert(sql, parameters, row)
+        return next((key for (key,) in _rows(database, sql, parameters)), None)
+
+    def _write(self, database: BaseDatabaseWrapper) -> str:
         query = InsertQuery(self._model)
-        query.insert_values(self._fields, [row])
+        query.insert_values(self._fields, [self._model()])
         compiler: Any = query.get_compiler(connection=database)
         compiler.returning_fields = [self._model._meta.pk]
         [(sql, _values)] = compiler.as_sql()
@@ -165,22 +195,112 @@ class KeptInsert[M: Model]:
         return str(sql)
 
 
-def _rows(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any]) -> list[Row]:
+def _adapted(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
+    return value if isinstance(field, PLAIN) else field.get_db_prep_save(value, database)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A value that an earlier part of the same statement returns."""
+
+    part: str
+    column: str
+
+    @property
+    def sql(self) -> str:
+        """Return the value as an expression."""
+        return f"(SELECT {self.column} FROM {self.part})"  # noqa: S608, both are names of ours
+
+
+@dataclass
+class Bundle:
+    """Writes that are sent as one statement, each by the name of its part."""
+
+    parts: dict[str, str] = field(default_factory=dict)
+    parameters: list[Any] = field(default_factory=list)
+    inserted: list[tuple[Model, Returned]] = field(default_factory=list)
+
+    def add(self, sql: str, parameters: Sequence[Any]) -> str:
+        """Add a write; return the name of its part."""
+        name = f"part_{len(self.parts)}"
+        places = [value.sql if isinstance(value, Returned) else "%s" for value in parameters]
+        self.parts[name] = "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue="")))
+        self.parameters += [value for value in parameters if not isinstance(value, Returned)]
+        return name
+
+    def insert(self, sql: str, parameters: Sequence[Any], row: Model | None) -> Returned:
+        """Add the write of a row; return its key, which the row gets when it is there."""
+        key = Returned(self.add(sql, parameters), "id")
+        if row is not None:
+            self.inserted.append((row, key))
+        return key
+
+    def run(self) -> None:
+        """Send the writes."""
+        parts = ", ".join(f"{name} AS ({sql})" for name, sql in self.parts.items())
+        keys = ", ".join(key.sql for _row, key in self.inserted) or "NULL"
+        [found] = _rows(_database(), f"WITH {parts} SELECT {keys}", self.parameters)
+        for (row, _key), value in zip(self.inserted, found, strict=False):
+            row.pk = value
+
+
+class _OfThread(threading.local):
+    """What a thread keeps: its connection, and the writes that it sends together."""
+
+    database: BaseDatabaseWrapper | None = None
+    bundle: Bundle | None = None
+
+
+_of_thread = _OfThread()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Send the kept writes of the block as one statement where the database takes several in one.
+
+    That is PostgreSQL, which saves the way there and back for each; SQLite, which is no way off, runs them one by one.
+    They must be different rows: all writes see the database as it was before, and of each other what is returned.
+    What ignores conflicts runs at once.
+    """
+    if _database().vendor != "postgresql":
+        yield
+        return
+    bundle = _of_thread.bundle = Bundle()
+    try:
+        yield
+    finally:
+        _of_thread.bundle = None
+    if bundle.parts:
+        bundle.run()
+
+
+def _database() -> BaseDatabaseWrapper:
+    """Return the connection of the thread, which Django looks up anew for each use."""
+    if _of_thread.database is None:
+        _of_thread.database = connections[DEFAULT_DB_ALIAS]
+    return _of_thread.database
+
+
+def _rows(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
     """Run a statement on the driver's own cursor and return its rows, none for one that returns nothing.
 
     Django wraps each cursor for those who listen to what is run, a log or a wrapper: without them it is left bare.
     """
-    database.ensure_connection()
+    if database.connection is None:
+        database.ensure_connection()
     database.validate_no_broken_transaction()
     with database.wrap_database_errors:
-        cursor = _preparing_cursor(database)
-        if database.queries_logged or database.execute_wrappers:
-            cursor = database._prepare_cursor(cursor)  # type: ignore[attr-defined]
-        cursor.execute(sql, values)
-        return cursor.fetchall() if cursor.description else []
+        if database.execute_wrappers or database.queries_logged:
+            cursor = database._prepare_cursor(_cursor(database))  # type: ignore[attr-defined]
+            cursor.execute(sql, values)
+        elif database.vendor == "postgresql":
+            cursor = _cursor(database).execute(sql, values)
+        else:
+            cursor = database.connection.execute(with_question_marks(sql), values)
+        return cursor.fetchall() if returns else []
 
 
-def _preparing_cursor(database: BaseDatabaseWrapper) -> Any:
+def _cursor(database: BaseDatabaseWrapper) -> Any:
     """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
 
     Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.utils import timezone
 
-from crm_project.statements import KeptInsert
+from crm_project.statements import KeptInsert, together
 from distribution import ledger
 from distribution.availability import has_weight, roster_of
 from distribution.counts import count_draw, given_so_far
@@ -95,8 +95,9 @@ def give(contact: Contact, operator: Operator, attempt: Attempt) -> None:
     contact.status = ContactStatus.ACTIVE
     contact.assigned_at = timezone.now()
     contact.closed_at = None
-    _store(contact)
-    record(contact, attempt, operator.pk, ledger.count_up(operator.pk, contact))
+    with together():
+        _store(contact)
+        record(contact, attempt, operator.pk, ledger.count_up(operator.pk, contact))
 
 
 def put_in_queue(contact: Contact, attempt: Attempt) -> None:
@@ -106,8 +107,9 @@ def put_in_queue(contact: Contact, attempt: Attempt) -> None:
     contact.status = ContactStatus.WAITING
     contact.assigned_at = None
     contact.closed_at = None
-    _store(contact)
-    record(contact, attempt)
+    with together():
+        _store(contact)
+        record(contact, attempt)
 
 
 def end(contact: Contact) -> None:

@@ -28,21 +28,19 @@ def record(
     """Record why the contact, stored by now, went to the operator; without one, why to nobody."""
     who = actor()
     version, details = _written(contact.source_id, attempt.account)
-    _insert_decision(
-        Decision(
-            contact_id=contact.pk,
-            source_id=contact.source_id,
-            trigger=attempt.trigger,
-            kind=Kind.DRAW if attempt.strategy else Kind.BY_HAND,
-            strategy=attempt.strategy,
-            operator_id=operator_id,
-            ledger_number=ledger_number,
-            roster_id=version,
-            details=details,
-            actor=who.identity,
-            actor_name=who.name,
-            reason="" if attempt.trigger == Trigger.DRAIN else reason(),
-        )
+    _insert_decision.values(
+        contact_id=contact.pk,
+        source_id=contact.source_id,
+        trigger=attempt.trigger,
+        kind=Kind.DRAW if attempt.strategy else Kind.BY_HAND,
+        strategy=attempt.strategy,
+        operator_id=operator_id,
+        ledger_number=ledger_number,
+        roster_id=version,
+        details=details,
+        actor=who.identity,
+        actor_name=who.name,
+        reason="" if attempt.trigger == Trigger.DRAIN else reason(),
     )
 
 

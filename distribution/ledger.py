@@ -12,7 +12,7 @@ from operators.models import Operator
 COUNTS = ("load", "max_load", "ledger_length")
 
 
-def count_up(operator_id: int, contact: Contact) -> int:
+def count_up(operator_id: int, contact: Contact) -> Any:
     """Count the stored contact on the load of the operator, who is locked; return the number of the ledger's row."""
     return _note(operator_id, LoadChange.Cause.GIVEN, contact.pk, _up(operator_id))
 
@@ -32,14 +32,12 @@ def set_load(operator_id: int, load: int) -> None:
     _note(operator_id, LoadChange.Cause.COUNTED, None, _counted(load, operator_id))
 
 
-def _note(operator_id: int, cause: LoadChange.Cause, contact_id: int | None, counts: list[Any]) -> int:
+def _note(operator_id: int, cause: LoadChange.Cause, contact_id: int | None, counts: list[Any]) -> Any:
     [(load, max_load, number)] = counts
-    _insert_change(
-        LoadChange(
-            operator_id=operator_id, number=number, cause=cause, load=load, max_load=max_load, contact_id=contact_id
-        )
+    _insert_change.values(
+        operator_id=operator_id, number=number, cause=cause, load=load, max_load=max_load, contact_id=contact_id
     )
-    return int(number)
+    return number
 
 
 _insert_change = KeptInsert(LoadChange)

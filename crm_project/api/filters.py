@@ -92,6 +92,8 @@ def in_utc(moment: datetime) -> datetime:
 
 def checked(query: QueryDict, form: type[forms.Form]) -> dict[str, Any]:
     """Return the values of the parameters that the form describes; None for one left out. Raises ValidationError."""
+    if not query and not form.base_fields:
+        return {}
     refuse_misspelt(query, set(form.base_fields))
     filled = form(query)
     if not filled.is_valid():

@@ -25,7 +25,7 @@ ENTRANCES = ("django/core/handlers/", "django/core/management/base.py")
 
 def refuse_other_writers(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
     """Run a statement, as a wrapper of Django's cursor; raise AssertionError when it is somebody else's to run."""
-    assert not PROTECTED.match(sql) or is_allowed(sys._getframe()), f"not written by the distribution: {sql}"
+    assert not PROTECTED.search(sql) or is_allowed(sys._getframe()), f"not written by the distribution: {sql}"
     return execute(sql, params, many, context)
 
 

@@ -1,6 +1,7 @@
 """Statements that are written once do what the ORM would."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from model_bakery import baker
 
-from crm_project.statements import Change, KeptInsert, KeptStatement, KeptUpdate
-from leads.models import Contact, Lead, Source
+from crm_project.statements import Change, KeptInsert, KeptStatement, kept_update, together
+from leads.models import Contact, Lead, Source, SourceEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -41,13 +42,14 @@ def locked_sources(name: Any) -> QuerySet[Any]:
     return Source.objects.filter(name=name).select_for_update()
 
 
-@KeptUpdate
+@kept_update(returning=["code"])
 def rename(name: Any) -> Change:
     return Source.objects.filter(name=name), {"code": F("name")}
 
 
 insert_contact = KeptInsert(Contact)
 insert_lead = KeptInsert(Lead, ignore_conflicts=True)
+insert_event = KeptInsert(SourceEvent)
 
 
 def test_rows_are_what_the_orm_reads_with_their_annotations() -> None:
@@ -153,3 +155,64 @@ def test_postgresql_keeps_the_plan_of_a_statement_that_runs_often() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%leads_source%"])
         assert cursor.fetchone() == (1,)
+
+
+def store_together(contact: Contact, event_id: str) -> None:
+    with transaction.atomic(), together():
+        insert_contact(contact)
+        insert_event.values(source_id=contact.source_id, event_id=event_id, contact_id=contact.pk)
+
+
+class Interrupted(Exception):
+    """Something went wrong between two writes."""
+
+
+def test_writes_sent_together_know_what_earlier_ones_return() -> None:
+    lead, source = baker.make(Lead), baker.make(Source, name="Telegram")
+    contact = Contact(lead=lead, source=source, external_id="100 %s")
+
+    with together():
+        insert_contact(contact)
+        [(code,)] = rename("Telegram")
+        insert_event.values(source_id=source.pk, event_id=code, contact_id=contact.pk)
+
+    event = SourceEvent.objects.get(event_id="Telegram")
+    assert event.contact == contact
+    assert event.contact.external_id == "100 %s"
+
+
+@pytest.mark.parametrize("broken_by", ["the first", "the last"])
+def test_of_writes_sent_together_none_stays_when_one_is_refused(broken_by: str) -> None:
+    lead, source = baker.make(Lead), baker.make(Source)
+    contact = Contact(lead=lead, source=source, external_id="" if broken_by == "the first" else "anna")
+    event_id = "" if broken_by == "the last" else "update 7"
+
+    with pytest.raises(IntegrityError):
+        store_together(contact, event_id)
+
+    assert not Contact.objects.exists()
+    assert not SourceEvent.objects.exists()
+
+
+def test_writes_sent_together_are_dropped_when_the_block_fails() -> None:
+    lead, source = baker.make(Lead), baker.make(Source)
+
+    with suppress(Interrupted), transaction.atomic(), together():
+        insert_contact(Contact(lead=lead, source=source, external_id="anna"))
+        raise Interrupted
+    insert_contact(Contact(lead=lead, source=source, external_id="boris"))
+
+    assert [contact.external_id for contact in Contact.objects.all()] == ["boris"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("_listeners", ["with listeners"], indirect=True)
+def test_writes_sent_together_are_one_statement_on_postgresql() -> None:
+    lead, source = baker.make(Lead), baker.make(Source, name="Telegram")
+
+    with CaptureQueriesContext(connection) as queries, together():
+        insert_contact(Contact(lead=lead, source=source, external_id="anna"))
+        insert_contact(Contact(lead=lead, source=source, external_id="boris"))
+        rename("Telegram")
+
+    assert len(queries) == 1
