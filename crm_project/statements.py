@@ -154,6 +154,7 @@ class KeptInsert[M: Model]:
         self._model = model
         self._ignore_conflicts = ignore_conflicts
         self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        self._converted = [(at, field) for at, field in enumerate(self._fields) if not isinstance(field, PLAIN)]
         self._texts: dict[str, str] = {}
 
     def __call__(self, row: M) -> bool:
@@ -173,13 +174,14 @@ class KeptInsert[M: Model]:
         """
         self._store([given[field.attname] if field.attname in given else field.get_default() for field in self._fields])
 
-    def _store(self, values: Sequence[Any], row: M | None = None) -> Any:
+    def _store(self, values: list[Any], row: M | None = None) -> Any:
         database = _database()
         sql = self._texts.get(database.vendor) or self._write(database)
-        parameters = [_adapted(field, value, database) for field, value in zip(self._fields, values, strict=True)]
+        for at, column in self._converted:
+            values[at] = column.get_db_prep_save(values[at], database)
         if _of_thread.bundle is not None and not self._ignore_conflicts:
-            return _of_thread.bundle.insert(sql, parameters, row)
-        return next((key for (key,) in _rows(database, sql, parameters)), None)
+            return _of_thread.bundle.insert(sql, values, row)
+        return next((key for (key,) in _rows(database, sql, values)), None)
 
     def _write(self, database: BaseDatabaseWrapper) -> str:
         query = InsertQuery(self._model)
@@ -193,10 +195,6 @@ class KeptInsert[M: Model]:
             sql = f"{insert} ON CONFLICT DO NOTHING{returning}{columns}"
         self._texts[database.vendor] = sql
         return str(sql)
-
-
-def _adapted(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
-    return value if isinstance(field, PLAIN) else field.get_db_prep_save(value, database)
 
 
 @dataclass(frozen=True)
