@@ -3,7 +3,7 @@
 from threading import Lock
 
 from drf_spectacular.settings import spectacular_settings
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,7 +24,7 @@ class SchemaView(SpectacularAPIView):
         return f"openapi.{self.perform_content_negotiation(request, force=True)[0].format}"
 
 
-class DocsView(SpectacularSwaggerView):
-    """The page that shows the document and tries its calls."""
+class DocsView(SpectacularSwaggerSplitView):
+    """The page that shows the document and tries its calls; its script is an answer of its own, as the CSP wants."""
 
     http_method_names = ["get", "head"]

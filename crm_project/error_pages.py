@@ -3,6 +3,7 @@
 import sys
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,6 +11,7 @@ from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from crm_project.access.errors import TooManyAttempts
 from crm_project.api.errors import RETRY_AFTER_SECONDS, BadRequest, FaultOfOurs, TryAgainLater
 
 ADMIN_PREFIX = "/admin/"
@@ -32,6 +34,15 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that does not exist."""
     return _answer(request, HTTPStatus.NOT_FOUND, "not_found", _("There is nothing at this address."))
+
+
+def too_many_attempts(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
+    """Answer a log-in under a name that was tried too often from the same address."""
+    response = _answer(
+        request, HTTPStatus.TOO_MANY_REQUESTS, TooManyAttempts.default_code, TooManyAttempts.default_detail
+    )
+    response["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME.total_seconds()))
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,8 @@
-"""API keys as REST framework's way to authenticate: `Authorization: Bearer crm_…`."""
+"""The ways to authenticate: an API key, `Authorization: Bearer crm_…`, and the name and password of a user."""
 
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from typing import Any
+
+from rest_framework.authentication import BaseAuthentication, BasicAuthentication, get_authorization_header
 from rest_framework.request import Request
 
 from crm_project.access.callers import Caller
@@ -28,3 +30,14 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return how one may authenticate."""
         return 'Basic realm="api", Bearer realm="api"'
+
+
+class PasswordAuthentication(BasicAuthentication):
+    """HTTP Basic, with the count of wrong passwords that the log-in page keeps."""
+
+    def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> Any:
+        """Return the user. Raises AuthenticationFailed.
+
+        Whoever counts the attempts looks for its marks on Django's request, not on REST framework's.
+        """
+        return super().authenticate_credentials(userid, password, request and request._request)

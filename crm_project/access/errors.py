@@ -37,6 +37,14 @@ class ExpiredKey(exceptions.AuthenticationFailed):
     default_detail = _("This API key has expired. Ask for a new one.")
 
 
+class TooManyAttempts(exceptions.APIException):
+    """Wrong passwords were sent again and again under this name from this address."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "too_many_attempts"
+    default_detail = _("Too many wrong passwords. Wait a quarter of an hour, or ask an administrator.")
+
+
 class MissingScope(exceptions.PermissionDenied):
     """The key was not given what the call asks for."""
 

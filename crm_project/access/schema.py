@@ -103,7 +103,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
 class StaffScheme(BasicScheme):
     """The name and password of a member of staff."""
 
-    priority = 0
+    target_class = "crm_project.access.authentication.PasswordAuthentication"
 
     def get_security_definition(self, auto_schema: SpectacularAutoSchema) -> Schema:
         """Return the scheme."""
@@ -202,6 +202,7 @@ class AutoSchema(SpectacularAutoSchema):
         headers = {
             status.HTTP_400_BAD_REQUEST: self._get_response_headers_for_code(str(status.HTTP_400_BAD_REQUEST)),
             status.HTTP_401_UNAUTHORIZED: {"WWW-Authenticate": _header({"type": "string"}, _("How to authenticate."))},
+            status.HTTP_429_TOO_MANY_REQUESTS: {"Retry-After": _retry_after()},
             status.HTTP_503_SERVICE_UNAVAILABLE: {"Retry-After": _retry_after()},
         }
         if self._may_be_repeated:
@@ -263,7 +264,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _errors_of_every_call(self) -> Iterator[Exception]:
         yield from (UnreadableValue(), BadRequest())
-        yield from (exceptions.NotAuthenticated(), exceptions.AuthenticationFailed())
+        yield from (exceptions.NotAuthenticated(), exceptions.AuthenticationFailed(), errors.TooManyAttempts())
         yield from (errors.UnknownKey(), errors.RevokedKey(), errors.ExpiredKey(), errors.WithoutBearer())
         yield from (exceptions.PermissionDenied(), errors.MissingScope(self.right.scopes))
         if self.right.all_sources:

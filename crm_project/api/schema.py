@@ -34,6 +34,7 @@ MEANINGS = {
     status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: _("The body is larger than one megabyte."),
     status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: _("The body is not `application/json`."),
     status.HTTP_422_UNPROCESSABLE_ENTITY: _("The Idempotency-Key belongs to another call."),
+    status.HTTP_429_TOO_MANY_REQUESTS: _("Wrong passwords were sent too often."),
     status.HTTP_500_INTERNAL_SERVER_ERROR: _("An error of ours. It has been logged."),
     status.HTTP_503_SERVICE_UNAVAILABLE: _("A lock or the database did not answer in time; nothing was changed."),
 }
