@@ -13,15 +13,12 @@ from functools import partial
 from itertools import chain, zip_longest
 from typing import Any
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, ForeignKey, IntegerField, Model, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
-
-from crm_project.sqlite.base import with_question_marks
 
 # Fields whose values every driver takes as they are.
 PLAIN = (BooleanField, CharField, ForeignKey, IntegerField, TextField)
@@ -279,7 +276,7 @@ def _database() -> BaseDatabaseWrapper:
     return _of_thread.database
 
 
-def _rows(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
+def _rows(database: Any, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
     """Run a statement on the driver's own cursor and return its rows, none for one that returns nothing.
 
     Django wraps each cursor for those who listen to what is run, a log or a wrapper: without them it is left bare.
@@ -288,24 +285,11 @@ def _rows(database: BaseDatabaseWrapper, sql: str, values: Sequence[Any], *, ret
         database.ensure_connection()
     database.validate_no_broken_transaction()
     with database.wrap_database_errors:
+        cursor = database.plain_cursor()
         if database.execute_wrappers or database.queries_logged:
-            cursor = database._prepare_cursor(_cursor(database))  # type: ignore[attr-defined]
-            cursor.execute(sql, values)
-        elif database.vendor == "postgresql":
-            cursor = _cursor(database).execute(sql, values)
-        else:
-            cursor = database.connection.execute(with_question_marks(sql), values)
+            cursor = database._prepare_cursor(cursor)
+        cursor.execute(sql, values)
         return cursor.fetchall() if returns else []
-
-
-def _cursor(database: BaseDatabaseWrapper) -> Any:
-    """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
-
-    Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.
-    """
-    if database.vendor == "postgresql":
-        return psycopg.Cursor(database.connection)
-    return database.create_cursor()
 
 
 def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:

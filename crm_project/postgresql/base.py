@@ -1,17 +1,26 @@
-"""Django's PostgreSQL backend, which asks whether a connection lives only when there is a doubt.
+"""Django's PostgreSQL backend, with a cursor that keeps plans, and without asking every time if a connection lives.
 
 Django asks every time, with a SELECT before each request. But whoever closes an idle connection, the server or the
 keepalives of this machine (`crm_project.environment`), leaves word at its socket, and to look there costs nothing.
 """
 
 import select
+from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that is asked whether it lives when something went wrong or has come in unasked."""
+
+    def plain_cursor(self) -> psycopg.Cursor[Any]:
+        """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
+
+        Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.
+        """
+        return psycopg.Cursor(self.connection)
 
     def is_usable(self) -> bool:
         """Return whether statements can be sent."""
