@@ -23,6 +23,7 @@ demo: ## Fill demo.db with people, sources and a few thousand contacts (another 
 
 test: ## Run the tests on SQLite and on a PostgreSQL of their own (ARGUMENTS="-k name" for some of them)
 	@$(DEVELOPMENT)
+	@sh crm_project/setup/browser.sh
 	@failed=0; \
 	for database in sqlite postgresql; do \
 		$(PYTEST) --database $$database $(ARGUMENTS) || failed=1; \

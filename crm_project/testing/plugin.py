@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from crm_project.testing.api import api
+from crm_project.testing.browser import browser, visit
 from crm_project.testing.databases import databases, empty_database, fresh_database
 from crm_project.testing.one_writer import refuse_other_writers
 from crm_project.testing.postgres import Postgres, PostgresError
 from crm_project.testing.server import lasting_server, server
 
-__all__ = ["api", "databases", "empty_database", "fresh_database", "lasting_server", "server"]
+__all__ = ["api", "browser", "databases", "empty_database", "fresh_database", "lasting_server", "server", "visit"]
 
 DATABASES = ("sqlite", "postgresql")
 directory = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
