@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -29,7 +29,11 @@ def overview(request: HttpRequest) -> TemplateResponse:
 def first_step(request: HttpRequest, name: str) -> HttpResponse:
     """Take one of the first steps; what was typed wrong is told on the page."""
     form = take(request, name) if request.method == "POST" else None
-    return redirect("admin:index") if form is None else admin.site.index(request, {"form": form})
+    if form is not None and not setup().is_done:
+        return admin.site.index(request, {"form": form})
+    for told in form.errors.values() if form else ():
+        messages.error(request, " ".join(map(str, told)))
+    return redirect("admin:index")
 
 
 urlpatterns = [
