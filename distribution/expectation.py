@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, QuerySet
@@ -19,8 +19,8 @@ from leads.models import Source
 class OperatorShares:
     """An operator's part of a source, 0 to 1: expected by weight among those available, and actual.
 
-    `expected` is None where the strategy does not go by weight; `obstacle` says why an operator is not available now;
-    `contacts` is how many of the period they have.
+    `name` is None for one who was deleted, `expected` where the strategy does not go by weight; `obstacle` says why an
+    operator is not available now; `contacts` is how many of the period they have.
     """
 
     operator_id: int
@@ -54,7 +54,7 @@ def shares_of_busiest(since: datetime, *, most_sources: int, most_operators: int
         SourceShares(
             source=source,
             contacts=given[source.pk].total(),
-            operators=[_named(row, names) for row in shares],
+            operators=[replace(row, name=names.get(row.operator_id)) for row in shares],
             more=len(rows[source]) - len(shares),
         )
         for source, shares in largest.items()
@@ -100,7 +100,3 @@ def _expected(source: Source, roster: Sequence[Standing]) -> Mapping[int, float]
 
 def _size(row: OperatorShares) -> tuple[float, int]:
     return max(row.expected or 0.0, row.actual), -row.operator_id
-
-
-def _named(row: OperatorShares, names: Mapping[int, str]) -> OperatorShares:
-    return OperatorShares(**{**vars(row), "name": names.get(row.operator_id)})

@@ -1,6 +1,6 @@
 """What the start page shows of the house now; a user sees what they may see on the pages behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -30,6 +30,10 @@ MOST_OPERATORS = 30
 MOST_SOURCES = 10
 MOST_OPERATORS_OF_SOURCE = 8
 LATELY = timedelta(days=7)
+MODELS: tuple[type[Model], ...] = (Contact, Operator, Source)
+
+# Whether the user may see the rows of a model.
+type Sees = Mapping[type[Model], bool]
 
 
 class Figure(NamedTuple):
@@ -59,9 +63,6 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-MODELS: tuple[type[Model], ...] = (Contact, Operator, Source)
-
-
 def _live_title(queue: Queue | None) -> str:
     """Return the title of the page, which tells who waits while another tab is looked at."""
     if queue is None or not queue.waiting:
@@ -69,7 +70,7 @@ def _live_title(queue: Queue | None) -> str:
     return f"({number_format(queue.waiting)}) {gettext('Overview')}"
 
 
-def _figures(sees: dict[type[Model], bool], queue: Queue | None, places: Places | None) -> Iterator[Figure]:
+def _figures(sees: Sees, queue: Queue | None, places: Places | None) -> Iterator[Figure]:
     if queue is not None:
         yield _waiting(queue)
     if places is not None and sees[Contact]:
@@ -103,7 +104,7 @@ def _at_limit(places: Places) -> Figure:
     return Figure(gettext("Operators at the limit"), number, note, url, is_warning=places.operators_at_limit > 0)
 
 
-def _complaints(sees: dict[type[Model], bool], queue: Queue | None, now: datetime) -> Iterator[Complaint]:
+def _complaints(sees: Sees, queue: Queue | None, now: datetime) -> Iterator[Complaint]:
     if queue is not None:
         yield from complaints_about_queue(queue)
     if sees[Source]:
