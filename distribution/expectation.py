@@ -65,7 +65,7 @@ def _given_since(since: datetime, sources: QuerySet[Source]) -> defaultdict[int,
     """Return for each source how many of its contacts since then each operator has."""
     contacts = came_since(since, sources).filter(operator__isnull=False)
     given: defaultdict[int, Counter[int]] = defaultdict(Counter)
-    for source_id, operator_id, count in contacts.values_list("source", "operator").annotate(count=Count("pk")):
+    for source_id, operator_id, count in contacts.values_list("source", "operator").annotate(count=Count("*")):
         given[source_id][operator_id] = count
     return given
 

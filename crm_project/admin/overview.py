@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.timesince import timesince
@@ -18,18 +17,13 @@ from crm_project.admin.chart import chart_of
 from crm_project.admin.columns import list_url, page_url
 from crm_project.admin.concerns import Complaint, complaint_of, complaints_about_queue
 from distribution.attention import operators_in_need, sources_in_need
-from distribution.expectation import OperatorShares, SourceShares, shares_of_busiest
 from distribution.overview import Places, Queue, arrivals, fullest_operators, places_now, queue_now
-from distribution.phrases import WHY_NOT, named, percent
+from distribution.phrases import WHY_NOT
 from distribution.standing import Obstacle
-from distribution.strategy import STRATEGIES
 from leads.models import Contact, ContactStatus, Source
 from operators.models import Operator
 
 MOST_OPERATORS = 30
-MOST_SOURCES = 10
-MOST_OPERATORS_OF_SOURCE = 8
-LATELY = timedelta(days=7)
 MODELS: tuple[type[Model], ...] = (Contact, Operator, Source)
 
 # Whether the user may see the rows of a model.
@@ -59,7 +53,6 @@ def overview_context(request: HttpRequest) -> dict[str, Any]:
         "complaints": list(_complaints(sees, queue, now)),
         "chart": chart_of(arrivals(now)) if sees[Contact] else None,
         "loads": _loads() if sees[Operator] else None,
-        "sources": _sources(now) if sees[Source] else None,
     }
 
 
@@ -134,38 +127,3 @@ def _load(operator: Operator) -> dict[str, Any]:
         "note": "" if operator.is_active else WHY_NOT[Obstacle.INACTIVE],
         "is_full": not operator.has_room,
     }
-
-
-def _sources(now: datetime) -> dict[str, Any]:
-    rows = shares_of_busiest(now - LATELY, most_sources=MOST_SOURCES, most_operators=MOST_OPERATORS_OF_SOURCE)
-    return {"rows": [_source(row) for row in rows], "days": _lately(), "url": list_url("leads_source")}
-
-
-def _source(row: SourceShares) -> dict[str, Any]:
-    contacts = ngettext("%(count)d contact", "%(count)d contacts", row.contacts) % {"count": row.contacts}
-    return {
-        "pk": row.source.pk,
-        "name": row.source.name,
-        "url": page_url(row.source),
-        "fairness_url": reverse("admin:leads_source_fairness", args=[row.source.pk]),
-        "strategy": STRATEGIES[row.source.strategy].name,
-        "contacts": contacts,
-        "operators": [_shares(operator) for operator in row.operators],
-        "more": row.more,
-    }
-
-
-def _shares(row: OperatorShares) -> dict[str, Any]:
-    expected = "–" if row.expected is None else percent(row.expected)
-    return {
-        "pk": row.operator_id,
-        "name": named(row.operator_id, {row.operator_id: row.name} if row.name else {}),
-        "expected": str(WHY_NOT[row.obstacle]) if row.obstacle else expected,
-        "actual": percent(row.actual),
-        "mark": None if row.expected is None or row.obstacle else f"{100 * row.expected:.2f}%",
-        "width": f"{100 * row.actual:.2f}%",
-    }
-
-
-def _lately() -> str:
-    return ngettext("the last %(count)d day", "the last %(count)d days", LATELY.days) % {"count": LATELY.days}

@@ -11,19 +11,28 @@ from django.utils.translation import gettext_lazy as _
 
 from crm_project.admin.first_steps import STEPS, steps_context, take
 from crm_project.admin.overview import overview_context
+from crm_project.admin.source_shares import shares_context
 from distribution.overview import setup
 
 
 def start_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Return the context of the page: Unfold's own, and what is shown now."""
     done = setup()
-    shown = overview_context(request) if done.is_done else steps_context(request, done, context.get("form"))
+    if done.is_done:
+        shown = {**overview_context(request), **shares_context(request)}
+    else:
+        shown = steps_context(request, done, context.get("form"))
     return {**context, "title": _("Overview"), **shown}
 
 
 def overview(request: HttpRequest) -> TemplateResponse:
-    """Answer the part of the page that refreshes itself."""
+    """Answer the part of the page that is refreshed every few seconds."""
     return TemplateResponse(request, "admin/start/overview.html", overview_context(request))
+
+
+def shares(request: HttpRequest) -> TemplateResponse:
+    """Answer the part of the page that changes slowly, and counts the contacts of days."""
+    return TemplateResponse(request, "admin/start/sources.html", shares_context(request))
 
 
 def first_step(request: HttpRequest, name: str) -> HttpResponse:
@@ -38,5 +47,6 @@ def first_step(request: HttpRequest, name: str) -> HttpResponse:
 
 urlpatterns = [
     path("overview/", admin.site.admin_view(overview), name="start_overview"),
+    path("shares/", admin.site.admin_view(shares), name="start_shares"),
     *(path(f"{name}/", admin.site.admin_view(first_step), {"name": name}, name=f"first_step_{name}") for name in STEPS),
 ]

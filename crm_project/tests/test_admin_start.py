@@ -22,7 +22,7 @@ from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
 
-START, PART = "/admin/", "/admin/start/overview/"
+START, PART, SHARES = "/admin/", "/admin/start/overview/", "/admin/start/shares/"
 
 
 def staff(*permissions: str) -> Client:
@@ -43,9 +43,14 @@ def words(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
-def context(client: Client) -> dict[str, Any]:
-    response: Any = client.get(PART)
+def context(client: Client, url: str = PART) -> dict[str, Any]:
+    response: Any = client.get(url)
     return response.context
+
+
+def sources(client: Client) -> Any:
+    """Return what the page shows of the shares of sources."""
+    return context(client, SHARES)["sources"]
 
 
 def figures(client: Client) -> dict[str, tuple[str, str]]:
@@ -170,16 +175,16 @@ class TestTheShares:
         source = make_source({make_operator(name="Anna"): 3}, name="Telegram")
         arrive(source)
         Weight.objects.create(source=source, operator=make_operator(name="Boris"), weight=1)
-        assert "Telegram Fairness of draws at random, by weight · 1 contact" in text(admin_client, PART)
-        assert "Anna 75% 100% Boris 25% 0%" in text(admin_client, PART)
+        assert "Telegram Fairness of draws at random, by weight · 1 contact" in text(admin_client, SHARES)
+        assert "Anna 75% 100% Boris 25% 0%" in text(admin_client, SHARES)
 
     def test_say_why_nothing_is_expected(self, admin_client: Client) -> None:
         make_source({make_operator(name="Anna", max_load=0): 3})
-        assert "Anna at the limit 0%" in text(admin_client, PART)
+        assert "Anna at the limit 0%" in text(admin_client, SHARES)
 
     def test_expect_nothing_of_a_strategy_without_weights(self, admin_client: Client) -> None:
         make_source({make_operator(name="Anna"): 3}, strategy="least_loaded")
-        assert "Anna – 0%" in text(admin_client, PART)
+        assert "Anna – 0%" in text(admin_client, SHARES)
 
 
 class TestWhatNeedsAttention:
@@ -245,23 +250,23 @@ class TestPermissions:
         client = staff("view_contact")
         shown_parts = context(client)
         assert figures(client).keys() == {"Waiting now", "Active now"}
-        assert (shown_parts["loads"], shown_parts["sources"]) == (None, None)
-        assert "Anna" not in text(client, PART)
+        assert (shown_parts["loads"], sources(client)) == (None, None)
+        assert "Anna" not in text(client)
 
     def test_who_may_see_operators_sees_their_loads(self) -> None:
         client = staff("view_operator")
         shown_parts = context(client)
         assert figures(client).keys() == {"Free places", "Operators at the limit"}
-        assert (shown_parts["chart"], shown_parts["sources"]) == (None, None)
+        assert (shown_parts["chart"], sources(client)) == (None, None)
         assert sentences(client) == ["1 active operator has no weight anywhere and gets nothing."]
-        assert "Telegram" not in text(client, PART)
+        assert "Telegram" not in text(client)
 
     def test_who_may_see_sources_sees_their_shares(self) -> None:
         client = staff("view_source")
         shown_parts = context(client)
         assert (figures(client), shown_parts["chart"], shown_parts["loads"]) == ({}, None, None)
         assert sentences(client) == ["1 source has no operators: give somebody a weight."]
-        assert len(shown_parts["sources"]["rows"]) == 2
+        assert len(sources(client)["rows"]) == 2
 
     def test_who_may_see_nothing_is_told_so(self) -> None:
         client = staff()
@@ -269,17 +274,19 @@ class TestPermissions:
             page = text(client, url)
             assert "You may see neither contacts nor operators nor sources." in page
             assert "Needs attention" not in page
+        assert text(client, SHARES) == ""
 
-    @pytest.mark.parametrize("url", [START, PART])
+    @pytest.mark.parametrize("url", [START, PART, SHARES])
     def test_a_stranger_is_sent_to_the_log_in(self, url: str) -> None:
         assert Client().get(url).headers["Location"] == f"/admin/login/?next={url}"
 
 
 class TestTheRefresh:
-    def test_asks_for_the_part_that_the_page_has(self, admin_client: Client) -> None:
+    @pytest.mark.parametrize(("url", "seconds"), [(PART, 5), (SHARES, 30)])
+    def test_asks_for_the_part_that_the_page_has(self, admin_client: Client, url: str, seconds: int) -> None:
         arrive(make_source({make_operator(name="Anna"): 1}))
-        page, part = (admin_client.get(url).content.decode() for url in (START, PART))
-        assert f'<section data-live="{PART}" data-live-seconds="5">' in page
+        page, part = (admin_client.get(place).content.decode() for place in (START, url))
+        assert f'<section data-live="{url}" data-live-seconds="{seconds}">' in page
         assert "data-live-status" in page
         assert "<html" not in part
         assert words(part) in words(page)
@@ -289,7 +296,7 @@ class TestTheRefresh:
         assert part.startswith('<div class="start" data-live-title="Overview">')
 
 
-@pytest.mark.parametrize("url", [START, PART])
+@pytest.mark.parametrize("url", [START, PART, SHARES])
 def test_a_large_house_takes_no_more_statements_than_a_small_one(admin_client: Client, url: str) -> None:
     fill(operators=10, sources=2)
     admin_client.get(url)
