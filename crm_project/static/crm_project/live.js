@@ -25,6 +25,7 @@
     }
     let place = current.firstChild;
     for (const wanted of [...next.childNodes]) {
+      if (wanted.nodeType === Node.ELEMENT_NODE) place = withoutText(place);
       const kept = counterpart(place, wanted);
       if (kept === null) {
         current.insertBefore(wanted, place);
@@ -39,6 +40,16 @@
       place = place.nextSibling;
       gone.remove();
     }
+  }
+
+  /** Remove the text at `place` and return what comes behind it. */
+  function withoutText(place) {
+    while (place?.nodeType === Node.TEXT_NODE) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+    return place;
   }
 
   /** Return the node, at `place` or after it, that `wanted` is the new state of; null when there is none. */
@@ -73,7 +84,7 @@
 
   function show(section, html) {
     const fragment = document.createElement("template");
-    fragment.innerHTML = html.trim();
+    fragment.innerHTML = html;
     const focused = document.activeElement;
     merge(section, fragment.content);
     if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
