@@ -30,6 +30,7 @@ def shares_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _source(row: SourceShares) -> dict[str, Any]:
+    highest = max((max(operator.expected or 0.0, operator.actual) for operator in row.operators), default=0.0) or 1.0
     contacts = ngettext("%(count)d contact", "%(count)d contacts", row.contacts) % {"count": row.contacts}
     return {
         "pk": row.source.pk,
@@ -38,20 +39,21 @@ def _source(row: SourceShares) -> dict[str, Any]:
         "fairness_url": reverse("admin:leads_source_fairness", args=[row.source.pk]),
         "strategy": STRATEGIES[row.source.strategy].name,
         "contacts": contacts,
-        "operators": [_shares(operator) for operator in row.operators],
+        "operators": [_shares(operator, highest) for operator in row.operators],
         "more": row.more,
     }
 
 
-def _shares(row: OperatorShares) -> dict[str, Any]:
+def _shares(row: OperatorShares, highest: float) -> dict[str, Any]:
+    """Return the shares in words, and as parts of a bar whose whole is the highest share of the source."""
     expected = "–" if row.expected is None else percent(row.expected)
     return {
         "pk": row.operator_id,
         "name": named(row.operator_id, {row.operator_id: row.name} if row.name else {}),
         "expected": str(WHY_NOT[row.obstacle]) if row.obstacle else expected,
         "actual": percent(row.actual),
-        "mark": None if row.expected is None or row.obstacle else f"{100 * row.expected:.2f}%",
-        "width": f"{100 * row.actual:.2f}%",
+        "mark": None if row.expected is None or row.obstacle else f"{100 * row.expected / highest:.2f}%",
+        "width": f"{100 * row.actual / highest:.2f}%",
     }
 
 

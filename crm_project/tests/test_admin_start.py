@@ -178,6 +178,12 @@ class TestTheShares:
         assert "Telegram Fairness of draws at random, by weight · 1 contact" in text(admin_client, SHARES)
         assert "Anna 75% 100% Boris 25% 0%" in text(admin_client, SHARES)
 
+    def test_are_drawn_beside_the_highest_of_the_source(self, admin_client: Client) -> None:
+        make_source({make_operator(): 2, make_operator(): 1, make_operator(): 1})
+        (source,) = sources(admin_client)["rows"]
+        marks = [(row["mark"], row["width"]) for row in source["operators"]]
+        assert marks == [("100.00%", "0.00%"), ("50.00%", "0.00%"), ("50.00%", "0.00%")]
+
     def test_say_why_nothing_is_expected(self, admin_client: Client) -> None:
         make_source({make_operator(name="Anna", max_load=0): 3})
         assert "Anna at the limit 0%" in text(admin_client, SHARES)
