@@ -21,6 +21,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", False)
 OPEN_API = env.bool("OPEN_API", False)
+WAITING_TOO_LONG_MINUTES = env.int("WAITING_TOO_LONG_MINUTES", 10, validate=validate.Range(1, 10_080))
 LOCK_TIMEOUT_SECONDS = env.int("LOCK_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60))
 DATABASES = {"default": database(f"sqlite:///{BASE_DIR / 'crm.db'}", LOCK_TIMEOUT_SECONDS)}
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
@@ -200,5 +201,8 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "crm_project.admin.start.start_page",
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
+    "STYLES": [lambda _request: static("crm_project/back_office.css")],
+    "SCRIPTS": [lambda _request: static("crm_project/live.js")],
 }

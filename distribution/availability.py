@@ -1,5 +1,6 @@
 """Who is available: the one list of conditions, as a filter of rows and as read."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -7,6 +8,9 @@ from django.db.models import F, Q, QuerySet
 from crm_project.statements import KeptStatement
 from distribution.standing import Obstacle, Standing, available
 from operators.models import Operator, Weight
+
+# The fields of a Standing, in its order, as columns of a weight.
+STANDING_COLUMNS = ("operator_id", "weight", "operator__load", "operator__max_load", "operator__is_active")
 
 
 def can_take(operator: str = "") -> Q:
@@ -42,6 +46,15 @@ def roster_of(source_id: int) -> list[Standing]:
     return [Standing._make(row) for row in _roster(source_id)]
 
 
+def rosters_of(source_ids: Collection[int]) -> dict[int, list[Standing]]:
+    """Return for each of the sources how every operator stands now, by operator id, in one statement."""
+    rosters: dict[int, list[Standing]] = {source_id: [] for source_id in source_ids}
+    rows = Weight.objects.filter(source__in=source_ids).order_by("source_id", "operator_id")
+    for source_id, *standing in rows.values_list("source_id", *STANDING_COLUMNS):
+        rosters[source_id].append(Standing._make(standing))
+    return rosters
+
+
 def anybody_available(source_id: int) -> bool:
     """Return whether a draw on the source would find somebody now."""
     return bool(available(roster_of(source_id)))
@@ -54,8 +67,7 @@ def has_weight(source_id: int, operator_id: int) -> bool:
 
 @KeptStatement
 def _roster(source_id: Any) -> QuerySet[Any, Any]:
-    columns = ("operator_id", "weight", "operator__load", "operator__max_load", "operator__is_active")
-    return Weight.objects.filter(source=source_id).order_by("operator_id").values_list(*columns)
+    return Weight.objects.filter(source=source_id).order_by("operator_id").values_list(*STANDING_COLUMNS)
 
 
 @KeptStatement

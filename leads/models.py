@@ -112,7 +112,9 @@ class Contact(models.Model):
     """One appeal of a lead from a source; it may be made of many messages."""
 
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("lead"))
-    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("source"))
+    source = models.ForeignKey(
+        Source, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("source"), db_index=False
+    )
     operator = models.ForeignKey(
         "operators.Operator",
         on_delete=models.PROTECT,
@@ -150,6 +152,7 @@ class Contact(models.Model):
         indexes = [
             models.Index("source", "created_at", "id", name="contact_queue", condition=Q(status="waiting")),
             models.Index("operator", name="contact_load", condition=Q(status="active")),
+            models.Index("source", "created_at", "operator", name="contact_arrival"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +15,8 @@ from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
+from distribution.availability import can_take
+from distribution.overview import at_limit
 from distribution.selectors import was_chosen
 from distribution.shares import with_rosters
 from leads.models import ContactStatus
@@ -22,6 +24,22 @@ from operators.models import Operator, Weight
 
 ACTIVATED = ngettext_lazy("%(count)d operator activated.", "%(count)d operators activated.", "count")
 DEACTIVATED = ngettext_lazy("%(count)d operator deactivated.", "%(count)d operators deactivated.", "count")
+
+
+class RoomFilter(admin.SimpleListFilter):
+    """Who can take something now, and who is at the limit."""
+
+    title = _("room")
+    parameter_name = "room"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the choices."""
+        return [("free", _("has free places")), ("none", _("at the limit"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Operator]) -> QuerySet[Operator]:
+        """Return the operators of the choice."""
+        conditions = {"free": can_take(), "none": at_limit()}
+        return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
 class OperatorWeightInline(WeightInline):
@@ -37,7 +55,7 @@ class OperatorAdmin(WithWeightsAdmin):
     """Operators with their load and their weights."""
 
     list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
-    list_filter = ("is_active",)
+    list_filter = ("is_active", RoomFilter)
     search_fields = ("name", "external_id")
     form = ReasonedForm
     fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")

@@ -53,15 +53,22 @@ def share_now(weight: Any) -> str:
     return percent(share(weight))
 
 
+def list_url(model: str, **filters: object) -> str:
+    """Return the address of the list of `model`, such as `leads_contact`, narrowed by `filters`."""
+    return f"{reverse(f'admin:{model}_changelist')}?{urlencode(filters)}"
+
+
 def list_link(model: str, text: object, **filters: object) -> SafeString:
     """Return a link to the list of `model`, such as `leads_contact`, narrowed by `filters`."""
-    return format_html(
-        '<a href="{}?{}" class="text-link">{}</a>', reverse(f"admin:{model}_changelist"), urlencode(filters), text
-    )
+    return format_html('<a href="{}" class="text-link">{}</a>', list_url(model, **filters), text)
+
+
+def page_url(row: Model) -> str:
+    """Return the address of the page of the row."""
+    options = row._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
 
 
 def page_link(row: Model, text: object) -> SafeString:
     """Return `text` as a link to the page of the row."""
-    options = row._meta
-    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
-    return format_html('<a href="{}" class="text-link">{}</a>', url, text)
+    return format_html('<a href="{}" class="text-link">{}</a>', page_url(row), text)
