@@ -141,9 +141,7 @@ def delete_lead(lead_id: int) -> None:
 
 def _of_source(source_id: int, cells: Cells) -> dict[int, int]:
     return {
-        cell.operator_id: weight
-        for cell, weight in cells.items()
-        if cell.source_id == source_id and weight is not None
+        cell.operator_id: weight for cell, weight in cells.items() if cell.source_id == source_id and weight is not None
     }
 
 

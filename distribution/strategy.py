@@ -18,18 +18,19 @@ class Strategy:
 
     `tickets` is a pure function of the candidates, by operator id, and of how many contacts each got since they last
     changed; it returns how many tickets of the draw each holds. Only for a strategy that `counts` are these numbers
-    kept, under a lock on the source; the others get None.
+    kept, under a lock on the source; the others get None. `by_weight` says whether shares follow the weights.
     """
 
     name: str | Promise
     tickets: Tickets
     counts: bool = False
+    by_weight: bool = True
 
 
 STRATEGIES = {
     "weighted_random": Strategy(_("at random, by weight"), weighted_random.tickets),
     "smooth_weighted": Strategy(_("in turn, by weight"), smooth_weighted.tickets, counts=True),
-    "least_loaded": Strategy(_("the least loaded first"), least_loaded.tickets),
+    "least_loaded": Strategy(_("the least loaded first"), least_loaded.tickets, by_weight=False),
 }
 
 
