@@ -66,7 +66,7 @@ def newest_weight_changes(cells: Collection[Cell]) -> dict[Cell, SettingChange]:
         operator_id__in={cell.operator_id for cell in cells},
     )
     newest = changes.order_by().values("source_id", "operator_id").annotate(newest=Max("pk")).values("newest")
-    found = {Cell(row.source_id, row.operator_id): row for row in SettingChange.objects.filter(pk__in=newest)}
+    found = {(row.source_id, row.operator_id): row for row in SettingChange.objects.filter(pk__in=newest)}
     return {cell: found[cell] for cell in cells if cell in found}
 
 

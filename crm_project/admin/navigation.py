@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-# Each group with its models and their icons (fonts.google.com/icons).
+# Each group with its models and their icons (fonts.google.com/icons); a page beside the list has its title with it.
 GROUPS = (
     (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
     (
@@ -18,6 +18,7 @@ GROUPS = (
             ("operators.Operator", "support_agent"),
             ("leads.Source", "hub"),
             ("operators.Weight", "balance"),
+            ("operators.Weight", "grid_on", "matrix", _("Matrix of weights")),
             ("distribution.Decision", "how_to_reg"),
         ),
     ),
@@ -37,10 +38,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [group for group in groups if group["items"]]
 
 
-def _items(request: HttpRequest, label: str, icon: str) -> list[dict[str, Any]]:
+def _items(
+    request: HttpRequest, label: str, icon: str, page: str = "changelist", title: Any = ""
+) -> list[dict[str, Any]]:
     model = apps.get_model(label)
     if not admin.site.get_model_admin(model).has_view_permission(request):
         return []
     options = model._meta
-    link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-    return [{"title": capfirst(options.verbose_name_plural), "icon": icon, "link": link}]
+    link = reverse(f"admin:{options.app_label}_{options.model_name}_{page}")
+    return [{"title": title or capfirst(options.verbose_name_plural), "icon": icon, "link": link}]

@@ -1,0 +1,37 @@
+"""What a weight comes to, beside the field that it is typed into: by the server, and for `weights.js`."""
+
+from distribution.availability import obstacle
+from distribution.phrases import WHY_NOT, percent
+from distribution.shares import available_weight
+from distribution.strategy import STRATEGIES
+from leads.models import Source
+from operators.models import Operator
+
+
+def why_not(operator: Operator) -> str:
+    """Return why the operator could not be drawn, whatever the weight; empty when nothing keeps them."""
+    reason = obstacle(operator, 1)
+    return str(WHY_NOT[reason]) if reason else ""
+
+
+def share_told(weight: int | None, why: str, total: int) -> str:
+    """Return the share among the available operators in per cent, 0 with the reason for whoever is not available.
+
+    `total` is the sum of their weights; empty when there is no weight.
+    """
+    if weight is None:
+        return ""
+    if why:
+        return f"{percent(0)} · {why}"
+    return percent(weight / total if total else 0)
+
+
+def goes_by_weight(source: Source) -> bool:
+    """Return whether the shares of the source follow the weights."""
+    return STRATEGIES[source.strategy].by_weight
+
+
+def others_by_source(sources: list[Source], operator_ids: list[int]) -> dict[int, int]:
+    """Return by source id the available weight of everybody else, for the sources that go by weight."""
+    by_weight = [source.pk for source in sources if goes_by_weight(source)]
+    return available_weight(by_weight, without=operator_ids)
