@@ -7,7 +7,7 @@ callers with a key and commands are no users; and proof and simulation need the 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db.models import Max, Model
+from django.db.models import Max, Model, QuerySet
 
 from crm_project.access.acting import actor, reason
 from distribution.models import SettingChange
@@ -56,6 +56,17 @@ def record_deletion(row: Model) -> None:
     """Record that an operator or a source is gone, under the name it had."""
     if type(row) in NAMED_BY:
         _store([_change(EXISTS, str(row), None, **{NAMED_BY[type(row)]: row.pk})])
+
+
+def changes_of(row: Model) -> QuerySet[SettingChange]:
+    """Return every change of an operator or a source, weights included, the newest first."""
+    return SettingChange.objects.filter(**{NAMED_BY[type(row)]: row.pk}).order_by("-pk")
+
+
+def newest_ids(changes: QuerySet[SettingChange]) -> set[int]:
+    """Return the ids of the newest change of each setting among `changes`."""
+    each = changes.order_by().values("operator_id", "source_id", "setting").annotate(newest=Max("pk"))
+    return set(each.values_list("newest", flat=True))
 
 
 def newest_weight_changes(cells: Collection[Cell]) -> dict[Cell, SettingChange]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from distribution.availability import can_take_as_read
 from distribution.counts import start_anew
-from distribution.errors import HasContacts, OperatorNotFound, WeightsChanged
+from distribution.errors import HasContacts, OperatorNotFound, SettingChanged, WeightsChanged
 from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
 from distribution.ledger import note_limit
 from distribution.locks import lock_for_deletion, lock_operator, lock_source, lock_sources
@@ -29,13 +29,15 @@ def create_operator(**fields: Any) -> Operator:
 
 
 @in_transaction
-def change_operator(operator_id: int, **changes: Any) -> Operator:
+def change_operator(operator_id: int, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Operator:
     """Set the fields given, give the room this makes to whoever waits, and return the operator.
 
-    A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
+    A limit below the present load is allowed: nothing is taken away, nothing new comes. `seen` are settings that must
+    still be as the caller saw them. Raises OperatorNotFound, and SettingChanged when they are not.
     """
     operator = lock_operator(operator_id)
     before = settings_of(operator)
+    _check_as_seen(before, seen)
     changed_fields = _set(operator, changes)
     if operator.max_load != before["max_load"]:
         operator.limit_set_at = timezone.now()
@@ -58,10 +60,15 @@ def create_source(**fields: Any) -> Source:
 
 
 @in_transaction
-def change_source(source_id: int, **changes: Any) -> Source:
-    """Set the fields given, drain the queue of a source that became active, and return it. Raises SourceNotFound."""
+def change_source(source_id: int, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Source:
+    """Set the fields given, drain the queue of a source that became active, and return it.
+
+    `seen` are settings that must still be as the caller saw them. Raises SourceNotFound, and SettingChanged when they
+    are not.
+    """
     source = lock_source(source_id)
     before = settings_of(source)
+    _check_as_seen(before, seen)
     source.save(update_fields=_set(source, changes))
     record_changes(source, before)
     if source.strategy != before["strategy"]:
@@ -137,6 +144,11 @@ def delete_source(source_id: int) -> None:
 def delete_lead(lead_id: int) -> None:
     """Delete the lead. Raises HasContacts; one that is gone already is fine."""
     _delete(Lead.objects.filter(pk=lead_id))
+
+
+def _check_as_seen(settings: Mapping[str, Any], seen: Mapping[str, Any] | None) -> None:
+    if seen is not None and any(settings[name] != value for name, value in seen.items()):
+        raise SettingChanged
 
 
 def _of_source(source_id: int, cells: Cells) -> dict[int, int]:

@@ -43,6 +43,11 @@ def names_of(operator_ids: Collection[int], among: Collection[int] | None = None
     return dict(operators.order_by().values_list("pk", "name"))
 
 
+def names_of_sources(source_ids: Collection[int]) -> dict[int, str]:
+    """Return the names by id of the sources that exist."""
+    return dict(Source.objects.filter(pk__in=source_ids).order_by().values_list("pk", "name"))
+
+
 def was_chosen() -> Exists:
     """Return the filter of operators whom a decision names as its winner."""
     return Exists(Decision.objects.filter(operator=OuterRef("pk")))

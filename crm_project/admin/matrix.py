@@ -212,9 +212,7 @@ class Table:
         return {"operator": self.operators[cell.operator_id], "source": self.sources[cell.source_id]}
 
     def _cell(self, cell: Cell) -> dict[str, Any]:
-        why, weight = self.why[cell.operator_id], self._weight(cell)
         stored = self.sheet.weights.get(cell)
-        by_weight = cell.source_id in self.totals
         return {
             "name": name_of("weight", cell),
             "source_id": cell.source_id,
@@ -222,12 +220,16 @@ class Table:
             "text": self.typed.texts.get(cell, "" if stored is None else stored),
             "stored": stored,
             "others": self.others.get(cell.source_id),
-            "why": why,
-            "share": share_told(weight, why, self.totals[cell.source_id]) if by_weight else "",
+            "share": self._share(cell),
             "error": self.typed.errors.get(cell, ""),
             "is_changed": cell in self.typed.texts,
             "is_asked": cell in self.sheet.asked,
         }
+
+    def _share(self, cell: Cell) -> str:
+        if cell.source_id not in self.totals:
+            return ""
+        return share_told(self._weight(cell), self.why[cell.operator_id], self.totals[cell.source_id])
 
     def _weight(self, cell: Cell) -> int | None:
         return self.typed.wanted.get(cell, self.sheet.weights.get(cell))

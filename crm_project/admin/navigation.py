@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 # Each group with its models and their icons (fonts.google.com/icons); a page beside the list has its title with it.
-GROUPS = (
+GROUPS: tuple[tuple[Any, tuple[tuple[Any, ...], ...]], ...] = (
     (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
     (
         _("Distribution"),
@@ -35,7 +35,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "items": [item for entry in entries for item in _items(request, *entry)]}
         for title, entries in GROUPS
     ]
+    _mark_where_we_are(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
+
+
+def _mark_where_we_are(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    # A page beside a list has an address beneath that of the list: the longer one is meant.
+    here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
 
 
 def _items(

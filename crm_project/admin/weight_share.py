@@ -15,15 +15,13 @@ def why_not(operator: Operator) -> str:
 
 
 def share_told(weight: int | None, why: str, total: int) -> str:
-    """Return the share among the available operators in per cent, 0 with the reason for whoever is not available.
+    """Return the share of `total`, the sum of the weights of the available operators, in per cent.
 
-    `total` is the sum of their weights; empty when there is no weight.
+    `why` the operator is not available makes it 0; without a weight there is nothing to tell.
     """
     if weight is None:
         return ""
-    if why:
-        return f"{percent(0)} · {why}"
-    return percent(weight / total if total else 0)
+    return percent(0 if why or not total else weight / total)
 
 
 def goes_by_weight(source: Source) -> bool:

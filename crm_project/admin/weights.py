@@ -16,6 +16,7 @@ from crm_project.admin.base import touched
 from crm_project.admin.columns import load_and_limit, page_link, share_now
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.forms import TouchedFieldsForm
+from crm_project.admin.setting_history import WithSettingHistoryAdmin
 from distribution import roster
 from distribution.shares import with_rosters
 
@@ -80,7 +81,7 @@ class WeightInline(TabularInline):
         return share_now(weight)
 
 
-class WithWeightsAdmin(ProtectedDeletionAdmin):
+class WithWeightsAdmin(WithSettingHistoryAdmin, ProtectedDeletionAdmin):
     """The page of an operator or a source with its weights.
 
     What takes room away is stored first and what gives room last, with the weights between. Otherwise the contacts

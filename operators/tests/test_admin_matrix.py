@@ -62,11 +62,9 @@ class TestShowing:
         free, full = make_operator(name="A"), make_operator(name="B", max_load=0)
         away = make_operator(name="C", is_active=False)
         make_source({free: 1, full: 1, away: 1})
-        assert [cells for _name, cells in rows_of(admin_client.get(MATRIX))] == [
-            [(1, "100%")],
-            [(1, "0% · at the limit")],
-            [(1, "0% · inactive")],
-        ]
+        page = admin_client.get(MATRIX)
+        assert [cells for _name, cells in rows_of(page)] == [[(1, "100%")], [(1, "0%")], [(1, "0%")]]
+        assert [row["why"] for row in page.context["rows"]] == ["", "at the limit", "inactive"]
 
     def test_a_source_that_does_not_go_by_weight_shows_no_shares(self, admin_client: Client) -> None:
         make_source({make_operator(): 1}, strategy="least_loaded")
@@ -108,6 +106,12 @@ class TestShowing:
 
     def test_it_is_in_the_sidebar(self, admin_client: Client) -> None:
         assert f'href="{MATRIX}"' in admin_client.get(address("operators_weight")).content.decode()
+
+    @pytest.mark.parametrize("url", [MATRIX, address("operators_weight"), address("operators_weight", "add")])
+    def test_the_sidebar_marks_the_page_that_is_open_and_no_other(self, admin_client: Client, url: str) -> None:
+        groups = admin_client.get(url).context["sidebar_navigation"]
+        [active] = [item["link"] for group in groups for item in group["items"] if item["active"]]
+        assert active == (MATRIX if url == MATRIX else address("operators_weight"))
 
     @pytest.mark.parametrize("language", ["en", "ru"])
     def test_numbers_in_fields_are_plain_in_every_language(self, admin_client: Client, language: str) -> None:

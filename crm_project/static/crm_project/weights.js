@@ -2,8 +2,8 @@
 //
 // A weight is an <input data-source="…">; its share stands in the <output for="…"> that names it. `data-others` is the
 // sum of the weights of the available operators of the same source who are not on the page; a source that does not go
-// by weight has none, and its shares stay as the server wrote them. `data-obstacle` says why an operator is not
-// available. A `[data-total="…"]` shows the sum that the shares of a source are parts of.
+// by weight has none, and its shares stay as the server wrote them. Whoever is not available has a `data-obstacle`,
+// with the reason if it shall stand beside the share. A `[data-total="…"]` shows the sum that the shares of a source are parts of.
 "use strict";
 
 (() => {
@@ -14,7 +14,7 @@
 
   const weightOf = (input) => (/^\d{1,7}$/.test(input.value.trim()) && !isRemoved(input) ? Number(input.value) : 0);
 
-  const availableWeightOf = (input) => (input.dataset.obstacle ? 0 : weightOf(input));
+  const availableWeightOf = (input) => ("obstacle" in input.dataset ? 0 : weightOf(input));
 
   function told(share) {
     return share > 0 && share < 0.0005 ? `< ${percent.format(0.001)}` : percent.format(share);
