@@ -139,6 +139,18 @@ def weights_of_each(source_ids: Collection[int], operator_ids: Collection[int]) 
     return {Cell(source_id, operator_id): weight for source_id, operator_id, weight in columns}
 
 
+def operators_without_weight(source_id: int | None) -> QuerySet[Operator]:
+    """Return the operators who are not on the list of the source, the active ones first, by name."""
+    listed = Weight.objects.filter(source=source_id, operator=OuterRef("pk"))
+    return Operator.objects.filter(~Exists(listed)).order_by("-is_active", "name", "pk")
+
+
+def sources_without_weight(operator_id: int | None) -> QuerySet[Source]:
+    """Return the sources on whose list the operator is not, the active ones first, by name."""
+    listed = Weight.objects.filter(operator=operator_id, source=OuterRef("pk"))
+    return Source.objects.filter(~Exists(listed)).order_by("-is_active", "name", "pk")
+
+
 def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:
     """Return (source id, contact id) of the oldest contact that waits beside an available operator.
 
