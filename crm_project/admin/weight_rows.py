@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.forms import PaginationInlineFormSet
 
 from crm_project.admin.columns import page_link
+from crm_project.admin.forms import is_number_of_row
 from crm_project.admin.weight_share import others_by_source, share_told, why_not
 from distribution.selectors import operators_without_weight, sources_without_weight
 from leads.models import Source
@@ -34,13 +35,25 @@ class RowLink(forms.Widget):
         return page_link(self.row, self.row)
 
 
-class SentRowLink(RowLink):
-    """The same, of a row whose number is sent with the form."""
+class OfferedRowLink(RowLink):
+    """The same, of a row that has no weight yet: its number is sent with the form as what the page began with."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         """Return the link and the number."""
-        number = format_html('<input type="hidden" name="{}" value="{}">', name, str(self.row.pk))
+        number = format_html('<input type="hidden" name="initial-{}" value="{}">', name, str(self.row.pk))
         return number + super().render(name, value, attrs, renderer)
+
+
+class FixedRow(forms.Field):
+    """A choice that is made already: it is shown and cannot be changed."""
+
+    def __init__(self, row: Model, label: Any, widget: type[RowLink] = RowLink) -> None:
+        self.row = row
+        super().__init__(required=False, disabled=True, widget=widget(row), label=label)
+
+    def clean(self, value: Any) -> Model:
+        """Return the row, whatever was sent."""
+        return self.row
 
 
 class WeightFormSet(PaginationInlineFormSet):
@@ -87,7 +100,7 @@ class WeightFormSet(PaginationInlineFormSet):
         if row is not None and self.chosen in form.fields:
             setattr(form.instance, self.chosen, row)
             setattr(form.instance, self.fk.name, self.instance)
-            form.fields[self.chosen].widget = SentRowLink(row)
+            form.fields[self.chosen] = FixedRow(row, form.fields[self.chosen].label, OfferedRowLink)
 
     def _number_offered(self, index: int | None) -> Any:
         if index is None:
@@ -99,7 +112,7 @@ class WeightFormSet(PaginationInlineFormSet):
     @cached_property
     def _numbers_sent(self) -> dict[int, int]:
         sent = {index: self._number_sent(index) for index in range(self.initial_form_count(), self.total_form_count())}
-        return {index: int(number) for index, number in sent.items() if number.isdecimal() and len(number) < 19}
+        return {index: int(number) for index, number in sent.items() if is_number_of_row(number)}
 
     def _number_sent(self, index: int) -> str:
         return self.data.get(f"initial-{self.add_prefix(index)}-{self.chosen}") or ""
@@ -112,30 +125,34 @@ class WeightFormSet(PaginationInlineFormSet):
 
     def _tell_shares(self, rows: list[Any]) -> None:
         told = [form for form in rows if _is_told(form.instance)]
-        sources = list({form.instance.source_id: form.instance.source for form in told}.values())
-        operators = [form.instance.operator_id for form in told if form.instance.operator_id]
-        others: dict[Any, int] = {None: 0, **others_by_source([one for one in sources if one.pk], operators)}
-        why = {id(form): why_not(form.instance.operator) for form in told}
+        sources = {form.instance.source_id: form.instance.source for form in told if form.instance.source_id}
+        operator_ids = [form.instance.operator_id for form in told if form.instance.operator_id]
+        others: dict[Any, int] = {None: 0, **others_by_source(list(sources.values()), operator_ids)}
         totals = defaultdict(int, others)
         for form in told:
-            totals[form.instance.source_id] += 0 if why[id(form)] else form.instance.weight or 0
+            totals[form.instance.source_id] += available_weight_of(form.instance)
         for form in told:
-            _tell_share(form, why[id(form)], others, totals[form.instance.source_id])
+            self._tell_share(form, others.get(form.instance.source_id), totals[form.instance.source_id])
+
+    def _tell_share(self, form: Any, others: int | None, total: int) -> None:
+        weight, why = form.instance, why_not(form.instance.operator)
+        share = "" if others is None else share_told(weight.weight, why, total)
+        # Beside an operator the reason stands with the load; on their own page, here.
+        shown = why if self.chosen == "source" else ""
+        told = f"{share} · {shown}" if share and shown else share
+        weight.share_shown = format_html('<output for="{}">{}</output>', form["weight"].id_for_label, told)
+        if "weight" in form.fields:
+            widget = form.fields["weight"].widget
+            widget.input_type = "text"
+            widget.attrs |= {"inputmode": "numeric", "data-source": str(weight.source_id or "new")}
+            widget.attrs |= {} if others is None else {"data-others": str(others)}
+            widget.attrs |= {"data-obstacle": shown} if why else {}
+
+
+def available_weight_of(weight: Weight) -> int:
+    """Return what a weight, stored or not, adds to the sum that shares are parts of."""
+    return 0 if why_not(weight.operator) else weight.weight or 0
 
 
 def _is_told(weight: Weight) -> bool:
     return all(name in weight._state.fields_cache for name in ("operator", "source"))
-
-
-def _tell_share(form: Any, why: str, others: dict[Any, int], total: int) -> None:
-    weight: Weight = form.instance
-    by_weight = weight.source_id in others
-    share = share_told(weight.weight, why, total) if by_weight else ""
-    told = " · ".join(part for part in (share, why) if part) if weight.weight is not None else ""
-    form.instance.share_shown = format_html('<output for="{}">{}</output>', form["weight"].id_for_label, told)
-    if "weight" in form.fields:
-        widget = form.fields["weight"].widget
-        widget.input_type = "text"
-        widget.attrs.update({"inputmode": "numeric", "data-source": str(weight.source_id or "new")})
-        widget.attrs.update({"data-others": str(others[weight.source_id])} if by_weight else {})
-        widget.attrs.update({"data-obstacle": why} if why else {})
