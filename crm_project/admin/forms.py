@@ -22,6 +22,12 @@ def reason_field(*, required: bool = False) -> forms.CharField:
     )
 
 
+class WhyForm(forms.Form):
+    """Why something is done; whoever does it need not say."""
+
+    reason = reason_field()
+
+
 class TouchedFieldsForm(forms.ModelForm):
     """A form whose `changed_data` names what the user touched, not what differs from the database by now.
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
@@ -18,7 +17,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from crm_project.access.acting import because
 from crm_project.admin.columns import load_and_limit, moment
-from crm_project.admin.forms import reason_field
+from crm_project.admin.forms import WhyForm
 from crm_project.admin.outcome import EXPLAINED, counted, explanation
 from crm_project.admin.sheet import MINE, THEIRS, Reader, Sheet, Typed, name_of
 from crm_project.admin.weight_share import goes_by_weight, others_by_source, share_told, why_not
@@ -34,12 +33,6 @@ OPERATORS_ON_A_PAGE = 50
 SOURCES_ON_A_PAGE = 20
 MOST_ERRORS_LISTED = 20
 SAVED = ngettext_lazy("%(count)d weight saved.", "%(count)d weights saved.", "count")
-
-
-class WhyForm(forms.Form):
-    """Why the weights are set."""
-
-    reason = reason_field()
 
 
 class MatrixPage:

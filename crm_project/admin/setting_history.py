@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -17,7 +16,7 @@ from django.utils.translation import gettext as _
 from crm_project.access.acting import because
 from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.columns import moment, page_link
-from crm_project.admin.forms import reason_field
+from crm_project.admin.forms import WhyForm
 from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.admin.sheet import kind_of_change
 from distribution.history import WEIGHT, changes_of, newest_ids
@@ -30,12 +29,6 @@ from leads.models import Source
 from operators.models import Operator, Weight
 
 CHANGES_ON_A_PAGE = 50
-
-
-class WhyForm(forms.Form):
-    """Why one goes back."""
-
-    reason = reason_field()
 
 
 class WithSettingHistoryAdmin(ServiceAdmin):

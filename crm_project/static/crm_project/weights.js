@@ -3,7 +3,8 @@
 // A weight is an <input data-source="…">; its share stands in the <output for="…"> that names it. `data-others` is the
 // sum of the weights of the available operators of the same source who are not on the page; a source that does not go
 // by weight has none, and its shares stay as the server wrote them. Whoever is not available has a `data-obstacle`,
-// with the reason if it shall stand beside the share. A `[data-total="…"]` shows the sum that the shares of a source are parts of.
+// with the reason if it shall stand beside the share. A `[data-total="…"]` shows the sum that the shares of a source
+// are parts of. What is typed into a `[data-narrows]` hides the rows of the table it names that do not contain it.
 "use strict";
 
 (() => {
@@ -65,6 +66,7 @@
 
   function move(event) {
     const input = event.target;
+    if (input.matches("[data-narrows]") && event.key === "Enter") event.preventDefault();
     if (!input.matches("input[data-source]") || event.altKey || event.metaKey || event.shiftKey) return;
     if (event.ctrlKey) {
       if (event.key === "Enter") input.form.requestSubmit();
@@ -96,7 +98,8 @@
   function narrow(input) {
     const typed = input.value.trim().toLocaleLowerCase();
     for (const rows of document.querySelectorAll(`${input.dataset.narrows} tbody:not(.empty-form)`)) {
-      rows.hidden = !rows.textContent.toLocaleLowerCase().includes(typed);
+      const name = rows.querySelector("td a.text-link");
+      rows.hidden = Boolean(name) && !name.textContent.toLocaleLowerCase().includes(typed);
     }
   }
 
