@@ -78,9 +78,8 @@ class MatrixPage:
         return self._shown(Sheet.as_stored(sheet.source_ids, sheet.operator_ids, asked), typed)
 
     def _log(self, typed: Typed) -> None:
-        fields = [{"changed": {"name": "weight", "object": "", "fields": ["weight"]}}]
         for source in Source.objects.filter(pk__in={cell.source_id for cell in typed.wanted}):
-            self._admin.log_change(self._request, source, fields)
+            self._admin.log_change(self._request, source, [{"changed": {"fields": ["weights"]}}])
 
     def _may(self, what: str) -> bool:
         return getattr(self._admin, f"has_{what}_permission")(self._request)

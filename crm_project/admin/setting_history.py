@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from crm_project.access.acting import because
@@ -71,7 +72,9 @@ class WithSettingHistoryAdmin(ServiceAdmin):
         except EXPLAINED as error:
             messages.error(request, explanation(error))
             return
-        self.log_change(request, row, [{"changed": {"fields": [change.setting]}}])
+        with translation.override(None):  # the log is translated for whoever reads it
+            setting = setting_told(change)
+        self.log_change(request, row, [{"changed": {"fields": [setting]}}])
         messages.success(request, _("The setting is as it was before."))
 
     def _lines(self, request: HttpRequest, row: Model, changes: list[SettingChange]) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Weights of several sources set at once: all or none, and never over what somebody else has set meanwhile."""
 
+from contextlib import suppress
+
 import pytest
 
 from crm_project.testing.concurrency import run_concurrently
@@ -131,3 +133,23 @@ def test_of_two_who_set_the_same_weight_at_once_one_is_told() -> None:
     won = 10 if outcomes[0] == "saved" else 20
     assert set(Weight.objects.values_list("weight", flat=True)) == {won}
     assert SettingChange.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saves_of_the_same_sources_from_both_ends_and_arrivals_at_once_break_no_rule() -> None:
+    operators = [make_operator(max_load=4) for _number in range(3)]
+    sources = [make_source(dict.fromkeys(operators, 1), strategy="smooth_weighted") for _number in range(4)]
+
+    def save(order: int) -> None:
+        cells = [at(source, operator) for source in sources[::order] for operator in operators]
+        for weight in (0, 2):
+            with suppress(WeightsChanged):
+                roster.change_weights(dict.fromkeys(cells, weight), weights_in(cells))
+
+    def write() -> None:
+        for source in sources:
+            arrive(source)
+
+    run_concurrently(lambda: save(1), lambda: save(-1), write, times=3)
+
+    assert_rules_hold()

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -146,6 +147,7 @@ class TestGoingBack:
         assert operator.max_load == 1
         assert messages(response) == ["The setting is as it was before."]
         assert response.redirect_chain == [(history(operator), 302)]
+        assert LogEntry.objects.get().get_change_message() == "Changed Limit."
         assert newest().actor_name == "admin"
         assert newest().reason == f"Back to what it was before change No. {change.pk}: A mistake"
 

@@ -158,7 +158,8 @@ class TestSaving:
     def test_it_is_written_into_the_log_of_the_sources(self, admin_client: Client) -> None:
         source = make_source({(anna := make_operator()): 1})
         save(admin_client, MATRIX, opened(admin_client), **{field(source, anna): "2"})
-        assert LogEntry.objects.get().object_id == str(source.pk)
+        entry = LogEntry.objects.get()
+        assert (entry.object_id, entry.get_change_message()) == (str(source.pk), "Changed weights.")
 
     def test_a_save_without_a_change_writes_nothing(self, admin_client: Client) -> None:
         make_source({make_operator(): 1})
