@@ -63,7 +63,7 @@ class WithSettingHistoryAdmin(ServiceAdmin):
             [line] = self._lines(request, row, [change])
             return self._page(request, "admin/go_back.html", row, line=line, form=form)
         self._go_back(request, row, change, form.cleaned_data["reason"])
-        return redirect(self._history_url(row))
+        return redirect(self._url("history", row))
 
     def _go_back(self, request: HttpRequest, row: Model, change: SettingChange, reason: str) -> None:
         try:
@@ -79,9 +79,10 @@ class WithSettingHistoryAdmin(ServiceAdmin):
 
     def _lines(self, request: HttpRequest, row: Model, changes: list[SettingChange]) -> Iterator[dict[str, Any]]:
         others = Others(type(row), changes)
-        newest = newest_ids(changes_of(row))
+        newest = newest_ids(changes_of(row).filter(pk__gte=min((change.pk for change in changes), default=0)))
         for change in changes:
             stands = change.pk in newest and can_go_back(change) and others.exists(change)
+            offered = stands and self._may_go_back(request, row, change)
             yield {
                 "time": moment(change.at),
                 "change": change,
@@ -89,9 +90,7 @@ class WithSettingHistoryAdmin(ServiceAdmin):
                 "other": others.link(change),
                 "before": value_told(change.setting, change.before),
                 "after": value_told(change.setting, change.after),
-                "url": self._url("go_back", row, change.pk)
-                if stands and self._may_go_back(request, row, change)
-                else "",
+                "url": self._url("go_back", row, change.pk) if offered else "",
             }
 
     def _may_go_back(self, request: HttpRequest, row: Model, change: SettingChange) -> bool:
@@ -116,12 +115,9 @@ class WithSettingHistoryAdmin(ServiceAdmin):
             "original": row,
             "object": row,
             "row_url": self._url("change", row),
-            "history_url": self._history_url(row),
+            "history_url": self._url("history", row),
         }
         return TemplateResponse(request, template, context)
-
-    def _history_url(self, row: Model) -> str:
-        return self._url("history", row)
 
     def _url(self, page: str, row: Model, *more: object) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}", args=[row.pk, *more])

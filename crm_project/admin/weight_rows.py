@@ -85,7 +85,7 @@ class WeightFormSet(PaginationInlineFormSet):
     @cached_property
     def not_offered(self) -> int:
         """How many could be added besides those that have a row."""
-        return max(self.without_weight.count() - MOST_ROWS_OFFERED, 0)
+        return max(self.without_weight.count() - MOST_ROWS_OFFERED, 0) if self.max_num else 0
 
     @property
     def matrix_url(self) -> str:

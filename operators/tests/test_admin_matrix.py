@@ -142,6 +142,14 @@ class TestSaving:
         assert (weights_of(bot.pk), weights_of(site.pk)) == ({anna.pk: 10}, {boris.pk: 7})
         assert set(SettingChange.objects.values_list("actor_name", "reason")) == {("admin", "New month")}
 
+    def test_a_full_page_is_saved_whole(self, admin_client: Client) -> None:
+        baker.make(Operator, _quantity=50, name="Somebody")
+        baker.make(Source, _quantity=20, name="Bot", code=baker.seq("bot"))
+        fields = opened(admin_client)
+        typed = {name: "7" for name in fields if name.startswith("weight-")}
+        assert messages(save(admin_client, MATRIX, fields, **typed)) == ["1000 weights saved."]
+        assert Weight.objects.filter(weight=7).count() == 1000
+
     def test_waiting_contacts_are_given(self, admin_client: Client) -> None:
         anna, source = make_operator(), make_source()
         waiting = arrive(source)
