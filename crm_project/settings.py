@@ -191,6 +191,7 @@ SPECTACULAR_SETTINGS = {
 
 # The back office
 
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3_000  # the matrix of weights has a field for each cell, and may ask about each
 UNFOLD = {
     "SITE_TITLE": _("Contact distribution"),
     "SITE_HEADER": _("Distribution"),

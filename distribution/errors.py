@@ -82,6 +82,27 @@ class WeightsChanged(Refusal):
     message = _("Somebody else has changed the weights of this source meanwhile. Look at them again.")
 
 
+class SettingChanged(Refusal):
+    """A setting is not as the caller saw it."""
+
+    code = "setting_changed"
+    message = _("This setting has been changed again since. Look at the newest change.")
+
+
+class CannotGoBack(Refusal):
+    """There is nothing before the change that the setting could be set to."""
+
+    code = "cannot_go_back"
+    message = _("There is nothing to go back to before this change.")
+
+
+class ValueTaken(Refusal):
+    """The value must be unique, and somebody else has it by now."""
+
+    code = "value_taken"
+    message = _("Another row has this value by now. Change that one first.")
+
+
 class HasContacts(Refusal):
     """What has contacts is kept, so that nothing accepted is lost."""
 

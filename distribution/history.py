@@ -4,13 +4,14 @@ A table of our own and no library that listens to signals: weights are set many 
 callers with a key and commands are no users; and proof and simulation need the values, not copies of whole rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Max, Model, QuerySet
 
 from crm_project.access.acting import actor, reason
 from distribution.models import SettingChange
+from distribution.selectors import Cell
 from leads.models import Source
 from operators.models import Operator
 
@@ -55,6 +56,29 @@ def record_deletion(row: Model) -> None:
     """Record that an operator or a source is gone, under the name it had."""
     if type(row) in NAMED_BY:
         _store([_change(EXISTS, str(row), None, **{NAMED_BY[type(row)]: row.pk})])
+
+
+def changes_of(row: Model) -> QuerySet[SettingChange]:
+    """Return every change of an operator or a source, weights included, the newest first."""
+    return SettingChange.objects.filter(**{NAMED_BY[type(row)]: row.pk}).order_by("-pk")
+
+
+def newest_ids(changes: QuerySet[SettingChange]) -> set[int]:
+    """Return the ids of the newest change of each setting among `changes`."""
+    each = changes.order_by().values("operator_id", "source_id", "setting").annotate(newest=Max("pk"))
+    return set(each.values_list("newest", flat=True))
+
+
+def newest_weight_changes(cells: Collection[Cell]) -> dict[Cell, SettingChange]:
+    """Return the newest change of each weight that was ever changed."""
+    changes = SettingChange.objects.filter(
+        setting=WEIGHT,
+        source_id__in={cell.source_id for cell in cells},
+        operator_id__in={cell.operator_id for cell in cells},
+    )
+    newest = changes.order_by().values("source_id", "operator_id").annotate(newest=Max("pk")).values("newest")
+    found = {(row.source_id, row.operator_id): row for row in SettingChange.objects.filter(pk__in=newest)}
+    return {cell: found[cell] for cell in cells if cell in found}
 
 
 def _change(setting: str, before: Any, after: Any, **of: int) -> SettingChange:

@@ -6,7 +6,7 @@ lets other transactions insert rows that refer to the locked one; only a deletio
 On SQLite the locks do nothing and need not: its transactions are IMMEDIATE, one writer at a time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -30,6 +30,14 @@ def lock_source(source_id: int) -> Source:
     if source is None:
         raise SourceNotFound
     return source
+
+
+def lock_sources(source_ids: Collection[int]) -> list[int]:
+    """Lock the sources in one statement and return their ids in order. Raises SourceNotFound when one is gone."""
+    locked = [source.pk for source in _locked(Source.objects.filter(pk__in=source_ids))]
+    if len(locked) != len(source_ids):
+        raise SourceNotFound
+    return locked
 
 
 def lock_for_draw(source: Source) -> None:

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from distribution.availability import can_take_as_read
 from distribution.counts import start_anew
-from distribution.errors import HasContacts, OperatorNotFound, WeightsChanged
+from distribution.errors import HasContacts, OperatorNotFound, SettingChanged, WeightsChanged
 from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
 from distribution.ledger import note_limit
-from distribution.locks import lock_for_deletion, lock_operator, lock_source
+from distribution.locks import lock_for_deletion, lock_operator, lock_source, lock_sources
 from distribution.queue import drain_after_commit
-from distribution.selectors import on_list_of, sources_of_operator, weights_of
+from distribution.selectors import Cells, on_list_of, sources_of_operator, weights_in, weights_of
 from distribution.shares import Share, shares
 from distribution.transactions import in_transaction
 from leads.models import Lead, Source
@@ -29,13 +29,15 @@ def create_operator(**fields: Any) -> Operator:
 
 
 @in_transaction
-def change_operator(operator_id: int, **changes: Any) -> Operator:
+def change_operator(operator_id: int, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Operator:
     """Set the fields given, give the room this makes to whoever waits, and return the operator.
 
-    A limit below the present load is allowed: nothing is taken away, nothing new comes. Raises OperatorNotFound.
+    A limit below the present load is allowed: nothing is taken away, nothing new comes. `seen` are settings that must
+    still be as the caller saw them. Raises OperatorNotFound, and SettingChanged when they are not.
     """
     operator = lock_operator(operator_id)
     before = settings_of(operator)
+    _check_as_seen(before, seen)
     changed_fields = _set(operator, changes)
     if operator.max_load != before["max_load"]:
         operator.limit_set_at = timezone.now()
@@ -58,10 +60,15 @@ def create_source(**fields: Any) -> Source:
 
 
 @in_transaction
-def change_source(source_id: int, **changes: Any) -> Source:
-    """Set the fields given, drain the queue of a source that became active, and return it. Raises SourceNotFound."""
+def change_source(source_id: int, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Source:
+    """Set the fields given, drain the queue of a source that became active, and return it.
+
+    `seen` are settings that must still be as the caller saw them. Raises SourceNotFound, and SettingChanged when they
+    are not.
+    """
     source = lock_source(source_id)
     before = settings_of(source)
+    _check_as_seen(before, seen)
     source.save(update_fields=_set(source, changes))
     record_changes(source, before)
     if source.strategy != before["strategy"]:
@@ -92,20 +99,27 @@ def set_weights(
     before = weights_of(source_id)
     if expected is not None and before != expected:
         raise WeightsChanged
-    if replace:
-        Weight.objects.filter(source=source_id).exclude(operator__in=weights).delete()
-    Weight.objects.bulk_create(
-        [
-            Weight(source_id=source_id, operator_id=operator_id, weight=weights[operator_id])
-            for operator_id in sorted(weights)
-        ],
-        update_conflicts=True,
-        unique_fields=["source", "operator"],
-        update_fields=["weight"],
-    )
-    record_weights(source_id, before, {**({} if replace else before), **weights})
+    _store_weights(source_id, before, {**({} if replace else before), **weights})
     drain_after_commit(Source.objects.filter(pk=source_id))
     return shares(source_id)
+
+
+@in_transaction
+def change_weights(wanted: Cells, seen: Cells) -> None:
+    """Set the weights of several sources, all or none, and give the room this makes to whoever waits.
+
+    None takes the operator off the list of the source; `seen` is what the caller saw of the same cells, None where
+    there was no weight. Weights of others may have changed.
+    Raises SourceNotFound, OperatorNotFound, and WeightsChanged when a cell is neither as seen nor as wanted.
+    """
+    sources = lock_sources(sorted({cell.source_id for cell in wanted}))
+    _check_operators({cell.operator_id: weight for cell, weight in wanted.items() if weight is not None}, None)
+    present = weights_in(wanted)
+    if any(present.get(cell) not in {seen.get(cell), weight} for cell, weight in wanted.items()):
+        raise WeightsChanged
+    for source_id in sources:
+        _store_weights(source_id, _of_source(source_id, present), _of_source(source_id, wanted))
+    drain_after_commit(Source.objects.filter(pk__in=sources))
 
 
 @in_transaction
@@ -113,8 +127,8 @@ def remove_weight(source_id: int, operator_id: int) -> None:
     """Take the operator off the source's list; contacts they have stay with them. Raises SourceNotFound."""
     lock_source(source_id)
     before = weights_of(source_id)
-    Weight.objects.filter(source=source_id, operator=operator_id).delete()
-    record_weights(source_id, before, weights_of(source_id))
+    after = {one: weight for one, weight in before.items() if one != operator_id}
+    _store_weights(source_id, before, after)
 
 
 def delete_operator(operator_id: int) -> None:
@@ -130,6 +144,34 @@ def delete_source(source_id: int) -> None:
 def delete_lead(lead_id: int) -> None:
     """Delete the lead. Raises HasContacts; one that is gone already is fine."""
     _delete(Lead.objects.filter(pk=lead_id))
+
+
+def _check_as_seen(settings: Mapping[str, Any], seen: Mapping[str, Any] | None) -> None:
+    if seen is not None and any(settings[name] != value for name, value in seen.items()):
+        raise SettingChanged
+
+
+def _of_source(source_id: int, cells: Cells) -> dict[int, int]:
+    return {
+        cell.operator_id: weight for cell, weight in cells.items() if cell.source_id == source_id and weight is not None
+    }
+
+
+def _store_weights(source_id: int, before: Mapping[int, int], after: Mapping[int, int]) -> None:
+    """Let the weights `before`, by operator id, become those `after`, and record what differs."""
+    if removed := before.keys() - after.keys():
+        Weight.objects.filter(source=source_id, operator__in=removed).delete()
+    Weight.objects.bulk_create(
+        [
+            Weight(source_id=source_id, operator_id=operator_id, weight=after[operator_id])
+            for operator_id in sorted(after)
+            if after[operator_id] != before.get(operator_id)
+        ],
+        update_conflicts=True,
+        unique_fields=["source", "operator"],
+        update_fields=["weight"],
+    )
+    record_weights(source_id, before, after)
 
 
 def _check_operators(weights: Mapping[int, int], among: Collection[int] | None) -> None:

@@ -1,7 +1,7 @@
 """Reads: what is where, and who could be given what. Nothing here writes or locks."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -12,6 +12,17 @@ from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
 MOST_DECISIONS_TOLD = 100
+
+
+class Cell(NamedTuple):
+    """The place of a weight: whose on which source."""
+
+    source_id: int
+    operator_id: int
+
+
+# Weights by their place; None, or no key, where there is no weight.
+type Cells = Mapping[Cell, int | None]
 
 
 def sources_of_operator(operator_id: Any) -> QuerySet[Source]:
@@ -30,6 +41,11 @@ def names_of(operator_ids: Collection[int], among: Collection[int] | None = None
     """Return the names by id of the operators who exist, and with `among` are on the list of one of the sources."""
     operators = Operator.objects.filter(on_list_of(among), pk__in=operator_ids)
     return dict(operators.order_by().values_list("pk", "name"))
+
+
+def names_of_sources(source_ids: Collection[int]) -> dict[int, str]:
+    """Return the names by id of the sources that exist."""
+    return dict(Source.objects.filter(pk__in=source_ids).order_by().values_list("pk", "name"))
 
 
 def was_chosen() -> Exists:
@@ -107,6 +123,32 @@ def weight_of(source_id: int, operator_id: int) -> int:
 def weights_of(source_id: int) -> dict[int, int]:
     """Return the weights of the source by operator id."""
     return dict(Weight.objects.filter(source=source_id).order_by("operator_id").values_list("operator_id", "weight"))
+
+
+def weights_in(cells: Iterable[Cell]) -> dict[Cell, int]:
+    """Return the weights that there are among the cells."""
+    asked = frozenset(cells)
+    weights = weights_of_each({cell.source_id for cell in asked}, {cell.operator_id for cell in asked})
+    return {cell: weight for cell, weight in weights.items() if cell in asked}
+
+
+def weights_of_each(source_ids: Collection[int], operator_ids: Collection[int]) -> dict[Cell, int]:
+    """Return the weights that each of the operators has on each of the sources."""
+    weights = Weight.objects.filter(source__in=source_ids, operator__in=operator_ids).order_by()
+    columns = weights.values_list("source_id", "operator_id", "weight")
+    return {Cell(source_id, operator_id): weight for source_id, operator_id, weight in columns}
+
+
+def operators_without_weight(source_id: int | None) -> QuerySet[Operator]:
+    """Return the operators who are not on the list of the source, the active ones first, by name."""
+    listed = Weight.objects.filter(source=source_id, operator=OuterRef("pk"))
+    return Operator.objects.filter(~Exists(listed)).order_by("-is_active", "name", "pk")
+
+
+def sources_without_weight(operator_id: int | None) -> QuerySet[Source]:
+    """Return the sources on whose list the operator is not, the active ones first, by name."""
+    listed = Weight.objects.filter(operator=operator_id, source=OuterRef("pk"))
+    return Source.objects.filter(~Exists(listed)).order_by("-is_active", "name", "pk")
 
 
 def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ()) -> tuple[int, int] | None:

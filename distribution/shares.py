@@ -3,14 +3,14 @@
 Nothing here writes or locks, and every page and call that shows a share asks here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
 
-from distribution.availability import obstacle, standing_of
+from distribution.availability import is_available, obstacle, standing_of
 from distribution.counting import Count, given_among
 from distribution.errors import NobodyAvailable, SourceInactive, SourceNotFound
 from distribution.models import DrawCount
@@ -72,6 +72,13 @@ def with_rosters(weights: QuerySet[Weight]) -> QuerySet[Weight]:
 def share(weight: Weight) -> float:
     """Return the probability of a weight, from `with_rosters`, in a draw now; 0 when not available."""
     return _probabilities(weight.source).get(weight.operator_id, 0.0)
+
+
+def available_weight(source_ids: Collection[int], *, without: Collection[int] = ()) -> dict[int, int]:
+    """Return by source id the sum of the weights of its available operators, those in `without` left out."""
+    weights = Weight.objects.filter(is_available(), source__in=source_ids).exclude(operator__in=without)
+    sums = dict(weights.order_by().values("source").annotate(sum=Sum("weight")).values_list("source", "sum"))
+    return {source_id: sums.get(source_id, 0) for source_id in source_ids}
 
 
 def _source_with_roster(source_id: int) -> Any:

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -13,6 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
+from crm_project.admin.matrix import MatrixPage
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
 from distribution import roster
 from distribution.availability import can_take
@@ -125,6 +128,17 @@ class WeightAdmin(DeletionAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:
         """Return the weights with their shares."""
         return with_rosters(super().get_queryset(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the matrix."""
+        view = self.admin_site.admin_view(self.matrix_view)
+        return [path("matrix/", view, name="operators_weight_matrix"), *super().get_urls()]
+
+    def matrix_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer the page with all operators and sources in one table."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return MatrixPage(self, request).answer()
 
     @admin.display(description=_("share now"))
     def share(self, weight: Weight) -> str:

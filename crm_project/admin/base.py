@@ -17,13 +17,13 @@ from unfold.admin import ModelAdmin
 from crm_project.access.acting import LONGEST_REASON, because
 from crm_project.access.serializers import REASON
 from crm_project.admin.columns import moment
-from crm_project.admin.forms import TouchedFieldsForm
+from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
 from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, explanation, tell
 
 MOST_ROWS_AT_ONCE = 1_000
 
 
-class Admin(ModelAdmin):
+class Admin(AutocompleteAdmin, ModelAdmin):
     """Unfold's page of a model, with the actions of Django 6.1."""
 
     list_per_page = 50

@@ -1,8 +1,10 @@
 """The base of the admin's forms."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -18,6 +20,12 @@ def reason_field(*, required: bool = False) -> forms.CharField:
         label=_("Reason"),
         help_text=_("Why; kept with the decision or the change."),
     )
+
+
+class WhyForm(forms.Form):
+    """Why something is done; whoever does it need not say."""
+
+    reason = reason_field()
 
 
 class TouchedFieldsForm(forms.ModelForm):
@@ -42,3 +50,27 @@ class ReasonedForm(TouchedFieldsForm):
     """The same with a field that asks why."""
 
     reason = reason_field()
+
+
+class Autocomplete(AutocompleteSelect):
+    """Django's choice with a search, that can also show again what is no number of a row."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
+        """Return the option that was chosen, if there is such a row."""
+        return super().optgroups(name, [one for one in value if is_number_of_row(str(one))], attr)
+
+
+class AutocompleteAdmin:
+    """A page or a table that uses it for its `autocomplete_fields`."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **options: Any) -> Any:
+        """Return the field of a foreign key."""
+        page: Any = self
+        if db_field.name in page.get_autocomplete_fields(request):
+            options["widget"] = Autocomplete(db_field, page.admin_site, using=options.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+
+def is_number_of_row(text: str) -> bool:
+    """Return whether a text could be the number of a row in every database."""
+    return text.isdecimal() and len(text) < 19

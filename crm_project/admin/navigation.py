@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-# Each group with its models and their icons (fonts.google.com/icons).
-GROUPS = (
+# Each group with its models and their icons (fonts.google.com/icons); a page beside the list has its title with it.
+GROUPS: tuple[tuple[Any, tuple[tuple[Any, ...], ...]], ...] = (
     (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
     (
         _("Distribution"),
@@ -18,6 +18,7 @@ GROUPS = (
             ("operators.Operator", "support_agent"),
             ("leads.Source", "hub"),
             ("operators.Weight", "balance"),
+            ("operators.Weight", "grid_on", "matrix", _("Matrix of weights")),
             ("distribution.Decision", "how_to_reg"),
         ),
     ),
@@ -34,13 +35,23 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "items": [item for entry in entries for item in _items(request, *entry)]}
         for title, entries in GROUPS
     ]
+    _mark_where_we_are(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
 
 
-def _items(request: HttpRequest, label: str, icon: str) -> list[dict[str, Any]]:
+def _mark_where_we_are(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    # A page beside a list has an address beneath that of the list: the longer one is meant.
+    here = max((item["link"] for item in items if request.path.startswith(item["link"])), key=len, default="")
+    for item in items:
+        item["active"] = item["link"] == here
+
+
+def _items(
+    request: HttpRequest, label: str, icon: str, page: str = "changelist", title: Any = ""
+) -> list[dict[str, Any]]:
     model = apps.get_model(label)
     if not admin.site.get_model_admin(model).has_view_permission(request):
         return []
     options = model._meta
-    link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-    return [{"title": capfirst(options.verbose_name_plural), "icon": icon, "link": link}]
+    link = reverse(f"admin:{options.app_label}_{options.model_name}_{page}")
+    return [{"title": title or capfirst(options.verbose_name_plural), "icon": icon, "link": link}]

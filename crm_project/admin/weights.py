@@ -3,47 +3,24 @@
 from collections import defaultdict
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from crm_project.admin.base import touched
-from crm_project.admin.columns import load_and_limit, page_link, share_now
+from crm_project.admin.columns import load_and_limit
 from crm_project.admin.deletion import ProtectedDeletionAdmin
-from crm_project.admin.forms import TouchedFieldsForm
+from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
+from crm_project.admin.setting_history import WithSettingHistoryAdmin
+from crm_project.admin.weight_rows import FixedRow, WeightFormSet
+from crm_project.admin.weight_share import why_not
 from distribution import roster
-from distribution.shares import with_rosters
 
 GIVING_ROOM = ("is_active", "max_load")
-
-
-class RowLink(forms.Widget):
-    """Shows a row as a link to its page."""
-
-    def __init__(self, row: Model) -> None:
-        self.row = row
-        super().__init__()
-
-    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
-        """Return the link."""
-        return page_link(self.row, self.row)
-
-
-class FixedRow(forms.Field):
-    """A choice that was made when the weight was: it is shown and cannot be changed."""
-
-    def __init__(self, row: Model, label: Any) -> None:
-        self.row = row
-        super().__init__(required=False, disabled=True, widget=RowLink(row), label=label)
-
-    def clean(self, value: Any) -> Model:
-        """Return the row, whatever was sent."""
-        return self.row
 
 
 class WeightForm(TouchedFieldsForm):
@@ -56,31 +33,38 @@ class WeightForm(TouchedFieldsForm):
                 self.fields[name] = FixedRow(getattr(self.instance, name), self.fields[name].label)
 
 
-class WeightInline(TabularInline):
+class WeightInline(AutocompleteAdmin, TabularInline):
     """The table; a subclass names the model and the side that is chosen in it."""
 
     form = WeightForm
+    formset = WeightFormSet
+    template_before = "admin/weights_before.html"
     extra = 0
     per_page = 100
     show_title = False
     readonly_fields = ("load_and_limit", "share")
 
+    class Media:
+        """The script that recalculates the shares."""
+
+        js = ("crm_project/weights.js",)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the weights with their shares."""
-        return with_rosters(super().get_queryset(request))
+        """Return the weights with both sides."""
+        return super().get_queryset(request).select_related("operator", "source")
 
     @admin.display(description=_("load / limit"))
     def load_and_limit(self, weight: Any) -> str:
-        """Show the operator's load / limit."""
-        return load_and_limit(weight.operator)
+        """Show the operator's load / limit, and why they are not available when they are not."""
+        return format_html("{} {}", load_and_limit(weight.operator), why_not(weight.operator))
 
-    @admin.display(description=_("share now"))
+    @admin.display(description=_("share"))
     def share(self, weight: Any) -> str:
-        """Show the probability in a draw now, or the reason for none."""
-        return share_now(weight)
+        """Show the share among the available operators."""
+        return getattr(weight, "share_shown", "")
 
 
-class WithWeightsAdmin(ProtectedDeletionAdmin):
+class WithWeightsAdmin(WithSettingHistoryAdmin, ProtectedDeletionAdmin):
     """The page of an operator or a source with its weights.
 
     What takes room away is stored first and what gives room last, with the weights between. Otherwise the contacts

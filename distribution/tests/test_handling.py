@@ -1,3 +1,4 @@
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -97,7 +98,7 @@ class TestReopening:
         assert load_of(operator) == 1
 
     @pytest.mark.parametrize("changes", [{"is_active": False}, {"max_load": 0}], ids=["inactive", "at the limit"])
-    def test_joins_the_queue_with_its_first_age_when_the_operator_cannot_take_it(self, changes: dict[str, int]) -> None:
+    def test_joins_the_queue_with_its_first_age_when_the_operator_cannot_take_it(self, changes: dict[str, Any]) -> None:
         operator = make_operator()
         source = make_source({operator: 1})
         contact = arrive(source)

@@ -175,12 +175,13 @@ def test_a_real_deadlock_is_repeated_and_reaches_nobody() -> None:
     [
         lambda: locks.lock_lead(1),
         lambda: locks.lock_source(1),
+        lambda: locks.lock_sources([1, 2]),
         lambda: locks.lock_contact(1),
         lambda: locks.lock_operators([1, 2]),
         lambda: locks.lock_operator(1),
         lambda: locks.lock_operator_with_room(1),
     ],
-    ids=["lead", "source", "contact", "operators", "operator", "operator with room"],
+    ids=["lead", "source", "sources", "contact", "operators", "operator", "operator with room"],
 )
 def test_every_lock_lets_others_refer_to_the_row_and_is_taken_by_primary_key(take: Callable[[], object]) -> None:
     with suppress(Refusal), transaction.atomic(), CaptureQueriesContext(connection) as queries:

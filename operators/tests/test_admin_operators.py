@@ -267,7 +267,8 @@ def test_too_many_rows_at_once_are_refused(admin_client: Client, monkeypatch: py
 def test_a_save_is_written_into_the_history(admin_client: Client) -> None:
     operator = make_operator()
     save(admin_client, change_page(operator), opened(admin_client, operator), max_load="3")
-    assert "Changed Limit." in admin_client.get(address(MODEL, "history", operator.pk)).content.decode()
+    assert LogEntry.objects.get().get_change_message() == "Changed Limit."
+    assert "10 → <strong" in admin_client.get(address(MODEL, "history", operator.pk)).content.decode()
 
 
 @pytest.mark.parametrize("key", ["0", "abc", "9" * 30])

@@ -103,10 +103,11 @@ def test_a_second_weight_of_the_same_pair_is_told(admin_client: Client) -> None:
     assert Weight.objects.get().weight == 1
 
 
+@pytest.mark.parametrize("number", ["999999", "9" * 30, "nobody", "-1"])
 @pytest.mark.parametrize("missing", ["source", "operator"])
-def test_a_weight_of_nobody_or_nothing_is_told_at_its_field(admin_client: Client, missing: str) -> None:
+def test_a_weight_of_nobody_or_nothing_is_told_at_its_field(admin_client: Client, missing: str, number: str) -> None:
     fields = open_form(admin_client, address(MODEL, "add"), "weight_form")
-    typed = {"source": make_source().pk, "operator": make_operator().pk, "weight": "5", missing: 999_999}
+    typed = {"source": make_source().pk, "operator": make_operator().pk, "weight": "5", missing: number}
     response = save(admin_client, address(MODEL, "add"), fields, **typed)
     assert list(response.context["adminform"].form.errors) == [missing]
 
