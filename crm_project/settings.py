@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 from environs import validate
 
@@ -159,4 +160,6 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
+    "STYLES": [lambda _request: static("crm_project/back_office.css")],
+    "SCRIPTS": [lambda _request: static("crm_project/live.js")],
 }
