@@ -9,9 +9,18 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-# Each group with its models and their icons (fonts.google.com/icons).
+# Each group with its models and their icons (fonts.google.com/icons). A page that is no list of its model has the name
+# of its address and a title too.
 GROUPS = (
-    (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
+    (
+        _("Work"),
+        (
+            ("leads.Contact", "hourglass_top", "queue", _("Queue")),
+            ("leads.Contact", "view_column", "board", _("Board")),
+            ("leads.Contact", "forum"),
+            ("leads.Lead", "contacts"),
+        ),
+    ),
     (
         _("Distribution"),
         (
@@ -37,10 +46,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [group for group in groups if group["items"]]
 
 
-def _items(request: HttpRequest, label: str, icon: str) -> list[dict[str, Any]]:
+def _items(request: HttpRequest, label: str, icon: str, name: str = "", title: Any = "") -> list[dict[str, Any]]:
     model = apps.get_model(label)
     if not admin.site.get_model_admin(model).has_view_permission(request):
         return []
     options = model._meta
-    link = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-    return [{"title": capfirst(options.verbose_name_plural), "icon": icon, "link": link}]
+    link = reverse(name or f"admin:{options.app_label}_{options.model_name}_changelist")
+    return [{"title": title or capfirst(options.verbose_name_plural), "icon": icon, "link": link}]
