@@ -17,12 +17,13 @@ from crm_project.admin.forms import reason_field
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution import handling
 from distribution.board import receivers
-from distribution.errors import ContactClosed
+from distribution.errors import ContactClosed, NoLongerTheirs
 from leads.admin.contacts import ContactAdmin, ReceiverField
 from leads.models import Contact
 from operators.models import Operator
 
 BACK_TO = "next"
+SEEN = "seen"
 
 
 class WeighedReceiverField(ReceiverField):
@@ -84,14 +85,27 @@ class HandlingPage:
         raise NotImplementedError
 
     def answer(self) -> HttpResponse:
-        """Show the form; or do what it asks for and go back. What is refused is told above the form."""
+        """Show the form; or do what it asks for and go back. What is refused is told above the form.
+
+        Refused too is what was asked of a contact that somebody else has by now.
+        """
         if self.contact.is_closed:
             messages.warning(self._request, str(ContactClosed.message))
             return self._back()
         form = self.form(self._request.POST if self._request.method == "POST" else None)
-        if form.is_valid() and self._is_done(form):
+        if form.is_valid() and self._is_as_seen(form) and self._is_done(form):
             return self._back()
         return self._shown(form)
+
+    @property
+    def _operator_now(self) -> str:
+        return str(self.contact.operator_id or "")
+
+    def _is_as_seen(self, form: forms.Form) -> bool:
+        if self._request.POST.get(SEEN, self._operator_now) == self._operator_now:
+            return True
+        form.add_error(None, str(NoLongerTheirs.message))
+        return False
 
     def _is_done(self, form: forms.Form) -> bool:
         typed = form.cleaned_data
@@ -115,6 +129,7 @@ class HandlingPage:
             "contact": self.contact,
             "form": form,
             "button": self.button,
+            "seen": self._operator_now,
             "back": self._address_back(),
         }
         return TemplateResponse(self._request, "admin/handling.html", context)
@@ -141,9 +156,10 @@ class MovePage(HandlingPage):
 
     def service(self, typed: dict[str, Any]) -> Contact:
         """Give the contact to the operator named, else by draw."""
-        if typed["operator"] is None:
-            return handling.reassign_by_draw(self.contact.pk)
-        return handling.reassign_to_operator(self.contact.pk, typed["operator"].pk)
+        receiver, has_it = typed["operator"], self.contact.operator_id
+        if receiver is None:
+            return handling.reassign_by_draw(self.contact.pk, from_operator_id=has_it)
+        return handling.reassign_to_operator(self.contact.pk, receiver.pk, from_operator_id=has_it)
 
     def told(self, contact: Contact) -> str:
         """Say who has it."""
