@@ -12,6 +12,7 @@ from crm_project.router import router
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/start/", include("crm_project.admin.start")),
+    path("admin/", include("leads.admin.pages")),
     path("admin/", admin.site.urls),
     path("i18n/setlang/", in_offered_language(set_language), name="set_language"),
     path("api/", include(router.urls)),

@@ -19,7 +19,15 @@ WEIGHT = "weight"
 EXISTS = "exists"
 RECORDED = {
     Operator: ("name", "external_id", "is_active", "max_load"),
-    Source: ("name", "code", "is_active", "reuse_open_contact", "strategy", "prefer_same_operator"),
+    Source: (
+        "name",
+        "code",
+        "is_active",
+        "reuse_open_contact",
+        "strategy",
+        "prefer_same_operator",
+        "link_template",
+    ),
 }
 NAMED_BY = {Operator: "operator_id", Source: "source_id"}
 

@@ -43,6 +43,7 @@ SOURCE = {
     "reuse_open_contact": False,
     "strategy": "weighted_random",
     "prefer_same_operator": False,
+    "link_template": "",
 }
 
 WEIGHTS = {"operator_weights": [{"operator_id": 1, "weight": 10}, {"operator_id": 2, "weight": 30}]}

@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from leads.links import chat_link, validate_link_template
+
 DEFAULT_STRATEGY = "weighted_random"
 
 
@@ -41,6 +43,17 @@ class Source(models.Model):
         default=False,
         db_default=False,
         help_text=_("A lead who wrote before goes back to the operator of their last contact, if available."),
+    )
+    link_template = models.CharField(
+        _("link to the chat"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_link_template],
+        help_text=_(
+            "Opens the chat with a lead: https://t.me/{external_id} or tg://resolve?domain={external_id}, say."
+        ),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -174,6 +187,11 @@ class Contact(models.Model):
     def is_waiting(self) -> bool:
         """Whether no operator has it yet."""
         return self.status == ContactStatus.WAITING
+
+    @property
+    def chat_link(self) -> str | None:
+        """The address of the chat with the lead, if the source, read with the contact, has a template for it."""
+        return chat_link(self.source.link_template, self.external_id)
 
     @property
     def is_closed(self) -> bool:

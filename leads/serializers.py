@@ -35,7 +35,17 @@ class SourceSerializer(StrictModelSerializer):
 
     class Meta:
         model = Source
-        fields = ["id", "name", "code", "is_active", "reuse_open_contact", "strategy", "prefer_same_operator", "reason"]
+        fields = [
+            "id",
+            "name",
+            "code",
+            "is_active",
+            "reuse_open_contact",
+            "strategy",
+            "prefer_same_operator",
+            "link_template",
+            "reason",
+        ]
         read_only_fields = ["id"]
 
 

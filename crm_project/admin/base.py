@@ -107,7 +107,7 @@ class ServiceAdmin(Admin, OwnTransactions):
     ) -> HttpResponse:
         """Answer the form; what a service refuses is told on the page, which shows the row as it is now."""
         try:
-            with because(request.POST.get(REASON, "")[:LONGEST_REASON]):
+            with because(reason_typed(request)):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except EXPLAINED as error:
             if request.method != "POST":
@@ -120,9 +120,10 @@ class ServiceAdmin(Admin, OwnTransactions):
     ) -> None:
         """Call `service` with the id of each row, log what it changed, and tell the outcome."""
         if not too_many(request, rows):
-            tell(request, apply_to_each(rows, lambda row: self._apply_to_row(request, row, service)), done)
+            tell(request, apply_to_each(rows, lambda row: self.apply_to_row(request, row, service)), done)
 
-    def _apply_to_row(self, request: HttpRequest, row: Model, service: Callable[[int], Model]) -> bool:
+    def apply_to_row(self, request: HttpRequest, row: Model, service: Callable[[int], Model]) -> bool:
+        """Call `service` with the id of the row, log what it changed, and return whether it changed anything."""
         after = service(row.pk)
         changed = [field for field in row._meta.concrete_fields if field.name in self.logged_fields]
         changed = [field for field in changed if getattr(row, field.attname) != getattr(after, field.attname)]
@@ -138,6 +139,11 @@ def too_many(request: HttpRequest, rows: QuerySet[Any]) -> bool:
     sentence = _("At most %(most)d rows at once. Narrow the list with a filter, or take one page at a time.")
     messages.error(request, sentence % {"most": MOST_ROWS_AT_ONCE})
     return True
+
+
+def reason_typed(request: HttpRequest) -> str:
+    """Return why, as far as it can be stored; no form has looked at what comes with a button."""
+    return request.POST.get(REASON, "").replace("\0", "")[:LONGEST_REASON]
 
 
 def settings_typed(form: ModelForm) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from itertools import count
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
+from django.utils import timezone
 from model_bakery import baker
 
 from distribution.intake import Intake, register_contact
@@ -33,6 +34,22 @@ def arrive(source: Source, external_id: str = "", **fields: Any) -> Contact:
     external_id = external_id or f"lead_{next(_numbers)}"
     registration = register_contact(Intake(source_code=source.code, external_id=external_id, **fields))
     return Contact.objects.get(pk=registration.contact.pk)
+
+
+def make_contacts(count: int, source: Source, **fields: Any) -> list[Contact]:
+    """Store many contacts of one lead at once, without a draw, waiting unless told otherwise."""
+    lead = baker.make(Lead)
+    return Contact.objects.bulk_create(
+        Contact(**{"lead": lead, "source": source, "external_id": lead.external_id, **fields}) for _ in range(count)
+    )
+
+
+def make_active_contacts(count: int, source: Source, operator: Operator, **fields: Any) -> list[Contact]:
+    """Store many contacts that the operator has in work, and count their load."""
+    now = timezone.now()
+    contacts = make_contacts(count, source, operator=operator, status="active", assigned_at=now, **fields)
+    Operator.objects.filter(pk=operator.pk).update(load=F("load") + count)
+    return contacts
 
 
 def empty_the_house() -> None:

@@ -16,16 +16,18 @@ from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from crm_project.access.acting import because
+from crm_project.access.acting import LONGEST_REASON, because
+from crm_project.access.serializers import REASON
 from crm_project.admin.base import ServiceAdmin
-from crm_project.admin.columns import short
+from crm_project.admin.columns import moment, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.forms import reason_field
 from distribution import handling
 from distribution.availability import can_take
+from distribution.board import contacts_of_lead
 from distribution.selectors import queue_position
 from distribution.waiting import why_waiting
-from leads.admin.rows import status_label
+from leads.admin.rows import chat_link, status_label
 from leads.models import Contact
 from operators.models import Operator
 
@@ -77,6 +79,7 @@ class ContactAdmin(ServiceAdmin):
     )
     list_filter_submit = True
     search_fields = (
+        "=id",
         "external_id",
         "name",
         "phone",
@@ -87,13 +90,22 @@ class ContactAdmin(ServiceAdmin):
     )
     show_full_result_count = False
     change_form_template = "admin/contact.html"
-    change_form_outer_after_template = "admin/decisions_of_contact.html"
+    change_form_outer_before_template = "admin/contact_actions.html"
+    change_form_outer_after_template = "admin/around_contact.html"
     fieldsets = (
-        (None, {"fields": ("status_label", "waiting_for", "operator", "source", "lead")}),
+        (None, {"fields": ("status_label", "waiting_for", "operator", "source", "lead", "chat")}),
         (_("What was sent"), {"fields": ("external_id", "name", "phone", "email", "written", "readable_data")}),
         (_("Times"), {"fields": ("created_at", "assigned_at", "closed_at")}),
     )
-    readonly_fields = ("status_label", "waiting_for", "place_in_queue", "waiting_because", "written", "readable_data")
+    readonly_fields = (
+        "status_label",
+        "waiting_for",
+        "place_in_queue",
+        "waiting_because",
+        "chat",
+        "written",
+        "readable_data",
+    )
     actions = ("close", "reopen", "reassign_by_draw", "reassign_to")
     logged_fields = ("status", "operator")
 
@@ -124,9 +136,13 @@ class ContactAdmin(ServiceAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
     ) -> HttpResponse:
-        """Tell the decisions, and offer only the actions that make sense for the contact as it is."""
+        """Tell the lead and the decisions, and offer only the actions that make sense for the contact as it is."""
         contact = context["original"]
         context["story"] = story_of(request, contact.pk)
+        context["longest_reason"] = LONGEST_REASON
+        context["lead_contacts"] = [
+            (row, moment(row.created_at), status_label(row)) for row in contacts_of_lead(contact)
+        ]
         if context["action_form"]:
             sensible = {"reopen"} if contact.is_closed else {"close", "reassign_by_draw", "reassign_to"}
             field = context["action_form"].fields["action"]
@@ -162,6 +178,11 @@ class ContactAdmin(ServiceAdmin):
     def waiting_because(self, contact: Contact) -> str:
         """Show why nobody has it yet, as things stand now."""
         return why_waiting(contact)
+
+    @admin.display(description=_("chat with the lead"))
+    def chat(self, contact: Contact) -> str:
+        """Show the link to the chat, if the source has one."""
+        return chat_link(contact)
 
     @admin.display(description=_("text"))
     def written(self, contact: Contact) -> str:
@@ -204,7 +225,8 @@ class ContactAdmin(ServiceAdmin):
     @admin.action(permissions=["handle"], description=_("Reassign to …"), location=EVERYWHERE)
     def reassign_to(self, request: HttpRequest, contacts: QuerySet[Contact]) -> HttpResponse | None:
         """Ask for an operator, and move the contacts to them."""
-        form = ReceiverForm(request.POST if "operator" in request.POST else None)
+        typed = {REASON: request.POST.get(REASON, "")}
+        form = ReceiverForm(request.POST if "operator" in request.POST else None, initial=typed)
         if not form.is_valid():
             return self._ask_for_receiver(request, contacts, form)
         receiver = form.cleaned_data["operator"]

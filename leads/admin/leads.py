@@ -12,7 +12,8 @@ from unfold.admin import TabularInline
 from crm_project.admin.columns import list_link, moment, page_link, short
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from distribution import roster
-from leads.admin.rows import contact_count, status_label
+from distribution.board import with_excerpt
+from leads.admin.rows import chat_link, contact_count, last_name_given, status_label
 from leads.models import Contact, Lead
 
 
@@ -20,7 +21,7 @@ class ContactInline(TabularInline):
     """What a lead wrote, newest first; to look at."""
 
     model = Contact
-    fields = ("contact", "source", "operator", "status_label", "excerpt", "created")
+    fields = ("contact", "source", "operator", "status_label", "beginning", "chat", "created")
     readonly_fields = fields
     ordering = ("-id",)
     per_page = 20
@@ -29,7 +30,7 @@ class ContactInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         """Return the contacts with their names."""
-        return super().get_queryset(request).select_related("source", "operator")
+        return with_excerpt(super().get_queryset(request)).select_related("source", "operator")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Contacts come in through the API only."""
@@ -45,9 +46,14 @@ class ContactInline(TabularInline):
         return page_link(contact, contact.pk)
 
     @admin.display(description=_("text"))
-    def excerpt(self, contact: Contact) -> str:
+    def beginning(self, contact: Any) -> str:
         """Show the beginning of the text."""
-        return short(contact.text)
+        return short(contact.excerpt)
+
+    @admin.display(description=_("chat"))
+    def chat(self, contact: Contact) -> str:
+        """Show the link to the chat, if the source has one."""
+        return chat_link(contact)
 
     @admin.display(description=_("created"))
     def created(self, contact: Contact) -> str:
@@ -64,15 +70,23 @@ class ContactInline(TabularInline):
 class LeadAdmin(ProtectedDeletionAdmin):
     """Leads and what they wrote; they come in through the API."""
 
-    list_display = ("known_as", "contacts", "created")
-    search_fields = ("external_id",)
-    fields = ("external_id", "created_at")
+    list_display = ("known_as", "called", "contacts", "created")
+    search_fields = (
+        "external_id",
+        "contacts__external_id",
+        "contacts__name",
+        "contacts__phone",
+        "contacts__email",
+    )
+    fields = ("external_id", "called", "created_at")
+    readonly_fields = ("called",)
     inlines = (ContactInline,)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lead]:
-        """Return the leads with the number of their contacts."""
-        return super().get_queryset(request).annotate(contact_count=contact_count("lead", Contact.objects.all()))
+        """Return the leads with the name they gave last and the number of their contacts."""
+        leads = super().get_queryset(request).annotate(last_name_given=last_name_given())
+        return leads.annotate(contact_count=contact_count("lead", Contact.objects.all()))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Leads come in through the API only."""
@@ -86,6 +100,11 @@ class LeadAdmin(ProtectedDeletionAdmin):
     def known_as(self, lead: Lead) -> str:
         """Show the external id on one line."""
         return short(lead.external_id)
+
+    @admin.display(description=_("name"))
+    def called(self, lead: Any) -> str:
+        """Show the name that the lead gave last, on one line."""
+        return short(lead.last_name_given)
 
     @admin.display(description=_("contacts"))
     def contacts(self, lead: Any) -> str:

@@ -57,7 +57,16 @@ class SourceAdmin(WithWeightsAdmin):
     list_filter = ("is_active", "reuse_open_contact")
     search_fields = ("name", "code")
     form = SourceForm
-    fields = ("name", "code", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact", "reason")
+    fields = (
+        "name",
+        "code",
+        "is_active",
+        "strategy",
+        "prefer_same_operator",
+        "reuse_open_contact",
+        "link_template",
+        "reason",
+    )
     inlines = (SourceWeightInline,)
     change_form_outer_after_template = "admin/preview.html"
     actions = ("activate", "deactivate", "delete_selected")

@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from crm_project.testing.admin_pages import Page, address, messages, run, shown
-from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
+from crm_project.testing.rows import arrive, assert_loads_are_true, make_contacts, make_operator, make_source
 from distribution.handling import close_contact
+from distribution.models import Decision
 from distribution.roster import change_operator
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -283,3 +284,69 @@ def test_a_contact_that_is_gone_from_the_queue_meanwhile_is_counted_once(admin_c
     assert messages(run(admin_client, MODEL, "close", active, waiting)) == ["2 contacts closed."]
     change_operator(operator.pk, max_load=5)
     assert_loads_are_true()
+
+
+def test_a_contact_is_found_by_its_number(admin_client: Client, source: Source) -> None:
+    contact = arrive(source)
+    arrive(source)
+    assert contact in shown(admin_client.get(address(MODEL), {"q": str(contact.pk)}))
+
+
+@pytest.mark.parametrize("typed", ["9" * 30, "²", "\0", "%", "_", "\\", "'"])
+def test_a_search_for_anything_is_a_page(admin_client: Client, source: Source, typed: str) -> None:
+    arrive(source)
+    assert admin_client.get(address(MODEL), {"q": typed}, follow=True).status_code == 200
+
+
+def test_the_page_leads_to_the_chat(admin_client: Client) -> None:
+    contact = arrive(make_source(link_template="tg://resolve?domain={external_id}"), "@anna")
+    assert 'href="tg://resolve?domain=%40anna"' in admin_client.get(change_page(contact)).content.decode()
+
+
+def test_the_page_leads_to_no_address_that_no_form_would_have_taken(admin_client: Client) -> None:
+    contact = arrive(make_source(link_template="javascript:alert(1)//{external_id}"), "@anna")
+    assert "javascript:alert" not in admin_client.get(change_page(contact)).content.decode()
+
+
+def test_the_page_shows_the_other_contacts_of_the_lead(admin_client: Client, source: Source) -> None:
+    contact, other = arrive(source, "user_1"), arrive(make_source(name="Website"), "user_1", text="And <another>")
+    stranger = arrive(source, "user_2")
+    page = admin_client.get(change_page(contact)).content.decode()
+    for text in (
+        change_page(other),
+        "Website",
+        "And &lt;another&gt;",
+        address("leads_lead", "change", contact.lead_id),
+    ):
+        assert text in page
+    assert change_page(stranger) not in page
+
+
+@pytest.mark.parametrize("count", [10, 1_000])
+def test_the_page_takes_as_many_queries_however_much_the_lead_wrote(
+    admin_client: Client, source: Source, count: int, django_assert_num_queries: Any
+) -> None:
+    contact, *_others = make_contacts(count, source)
+    # The session, its user, the contact with its source and operator, the lead, the decisions, the lead's contacts,
+    # the place in the queue, the roster.
+    with django_assert_num_queries(9):
+        admin_client.get(change_page(contact))
+
+
+def test_a_button_is_pressed_for_a_reason(admin_client: Client, source: Source) -> None:
+    contact = arrive(source)
+    assert 'name="reason" maxlength="500"' in admin_client.get(change_page(contact)).content.decode()
+    click(admin_client, contact, "reassign_by_draw", reason="Because")
+    assert Decision.objects.latest("pk").reason == "Because"
+
+
+@pytest.mark.parametrize("reason", ["\0", "x" * 501, "\0" * 9_000])
+def test_a_reason_that_cannot_be_stored_is_cut_to_what_can(admin_client: Client, source: Source, reason: str) -> None:
+    contact = arrive(source)
+    click(admin_client, contact, "reassign_by_draw", reason=reason)
+    assert Decision.objects.latest("pk").reason == reason.replace("\0", "")[:500]
+
+
+def test_a_reason_goes_on_to_the_page_that_asks_for_an_operator(admin_client: Client, source: Source) -> None:
+    asked = click(admin_client, arrive(source), "reassign_to", reason="Because")
+    assert 'value="Because"' in asked.content.decode()

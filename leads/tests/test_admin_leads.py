@@ -1,5 +1,6 @@
 """Leads in the back office."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ from django.test import Client
 from model_bakery import baker
 
 from crm_project.testing.admin_pages import address, messages, run, shown
-from crm_project.testing.rows import arrive, make_operator, make_source
-from leads.models import Lead
+from crm_project.testing.rows import arrive, make_contacts, make_operator, make_source
+from leads.models import Contact, Lead
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +91,64 @@ def test_the_list_takes_few_queries_however_long_it_is(
         arrive(source)
     with django_assert_max_num_queries(6):
         admin_client.get(address(MODEL))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("external_id", "Пётр_7"),
+        ("name", "Пётр Иванов"),
+        ("phone", "+7 900 123-45-67"),
+        ("email", "Пётр@пример.рф"),
+    ],
+)
+@pytest.mark.parametrize("change", [str.upper, str.lower, lambda text: text[:6]])
+def test_a_lead_is_found_by_what_it_sent_without_regard_to_case(
+    admin_client: Client, field: str, value: str, change: Callable[[str], str]
+) -> None:
+    source = make_source()
+    contact = arrive(source, "user_1")
+    Contact.objects.filter(pk=contact.pk).update(**{field: value})
+    arrive(source, "user_2", name="Мария", phone="+8 800", email="m@example.com")
+    assert shown(admin_client.get(address(MODEL), {"q": change(value)})) == [contact.lead]
+
+
+def test_a_lead_is_found_once_however_many_of_its_contacts_match(admin_client: Client) -> None:
+    source = make_source()
+    contacts = [arrive(source, "user_1", name="Иван") for _number in range(3)]
+    assert shown(admin_client.get(address(MODEL), {"q": "иван"})) == [contacts[0].lead]
+
+
+@pytest.mark.parametrize("typed", ["\0", "%", "_", "\\", "'", "9" * 300])
+def test_a_search_for_anything_is_a_page(admin_client: Client, typed: str) -> None:
+    arrive(make_source())
+    assert admin_client.get(address(MODEL), {"q": typed}, follow=True).status_code == 200
+
+
+def test_the_page_leads_to_the_chat_on_each_source(admin_client: Client) -> None:
+    contact = arrive(make_source(link_template="https://t.me/{external_id}"), "anna")
+    arrive(make_source(link_template="tg://resolve?domain={external_id}"), "anna")
+    arrive(make_source(link_template="data:text/html,{external_id}"), "anna")
+    page = admin_client.get(address(MODEL, "change", contact.lead_id)).content.decode()
+    assert 'href="https://t.me/anna"' in page
+    assert 'href="tg://resolve?domain=anna"' in page
+    assert "data:text" not in page
+
+
+@pytest.mark.parametrize("count", [10, 1_000])
+def test_the_page_takes_as_many_queries_however_much_the_lead_wrote(
+    admin_client: Client, count: int, django_assert_max_num_queries: Any
+) -> None:
+    contact, *_others = make_contacts(count, make_source())
+    with django_assert_max_num_queries(6):  # the session, its user, the lead, the inline: number, rows, formset
+        admin_client.get(address(MODEL, "change", contact.lead_id))
+
+
+def test_the_list_and_the_page_show_the_name_that_the_lead_gave_last(admin_client: Client) -> None:
+    source = make_source()
+    for name in ("Maria <older>", "Maria <newer>", ""):
+        contact = arrive(source, "user_1", name=name)
+    for url in (address(MODEL), address(MODEL, "change", contact.lead_id)):
+        page = admin_client.get(url).content.decode()
+        assert "Maria &lt;newer&gt;" in page
+        assert "Maria &lt;older&gt;" not in page
