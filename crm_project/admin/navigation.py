@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     title: str | Promise = ""
 
 
-GROUPS = (
+GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
     (
         _("Work"),
         (
