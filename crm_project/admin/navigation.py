@@ -24,7 +24,7 @@ class Entry(NamedTuple):
     title: str | Promise = ""
 
 
-GROUPS: tuple[tuple[Promise, tuple[Entry, ...]], ...] = (
+GROUPS: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
     (
         _("Work"),
         (
