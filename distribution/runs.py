@@ -45,7 +45,10 @@ type Row = Any  # a BulkRow with its run
 
 @dataclass(frozen=True)
 class Work:
-    """What is done to one row of a model: the service, which returns the row afterwards, and the fields it changes."""
+    """What is done to one row of a model: the service, which returns the row afterwards, and the fields it changes.
+
+    `gives` tells that afterwards an operator may have it who had it not.
+    """
 
     model: type[Model]
     service: Callable[[Row], Model]
@@ -186,8 +189,12 @@ def _outcome(row: BulkRow) -> str:
     after: Any = work.service(row)
     if work.gives:
         row.receiver_id = after.operator_id
-    changed = any(getattr(before, name) != getattr(after, name) for name in work.changes)
+    changed = any(_value(before, name) != _value(after, name) for name in work.changes)
     return BulkRow.Outcome.CHANGED if changed else BulkRow.Outcome.UNCHANGED
+
+
+def _value(row: Model, name: str) -> Any:
+    return row.serializable_value(name)
 
 
 def _counts(rows: QuerySet[BulkRow], column: str) -> dict[Any, int]:
@@ -241,7 +248,7 @@ def _service(service: Callable[[int], Contact]) -> Callable[[Row], Contact]:
     return lambda row: service(row.target_id)
 
 
-MOVED = ("status", "operator_id")
+MOVED = ("status", "operator")
 WORKS: Mapping[str, Work] = {
     "close": Work(Contact, _service(close_contact), ("status",)),
     "close_waiting": Work(Contact, _service(close_waiting), ("status",)),

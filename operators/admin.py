@@ -1,10 +1,11 @@
 """Operators and weights in the back office."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -13,7 +14,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
-from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
+from crm_project.admin.leaving import OperatorLeavingAdmin
+from crm_project.admin.weights import WeightForm, WeightInline
 from distribution import roster
 from distribution.selectors import was_chosen
 from distribution.shares import with_rosters
@@ -33,7 +35,7 @@ class OperatorWeightInline(WeightInline):
 
 
 @admin.register(Operator)
-class OperatorAdmin(WithWeightsAdmin):
+class OperatorAdmin(OperatorLeavingAdmin):
     """Operators with their load and their weights."""
 
     list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
@@ -45,6 +47,7 @@ class OperatorAdmin(WithWeightsAdmin):
     inlines = (OperatorWeightInline,)
     actions = ("activate", "deactivate", "delete_selected")
     logged_fields = ("is_active",)
+    summed_by = {"is_active": _("active")}
 
     @admin.display(description=_("load / limit"), ordering="load")
     def load_and_limit(self, operator: Operator) -> str:
@@ -75,14 +78,16 @@ class OperatorAdmin(WithWeightsAdmin):
         roster.delete_operator(row.pk)
 
     @admin.action(permissions=["change"], description=_("Activate"))
-    def activate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+    def activate(self, request: HttpRequest, operators: QuerySet[Operator]) -> HttpResponse | None:
         """Let them take contacts, beginning with those that wait."""
-        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=True), ACTIVATED)
+        activate = partial(roster.change_operator, is_active=True)
+        return self.apply(request, operators, activate, ACTIVATED, work="activate_operators")
 
     @admin.action(permissions=["change"], description=_("Deactivate"))
-    def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
-        """Give them nothing new."""
-        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=False), DEACTIVATED)
+    def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> HttpResponse | None:
+        """Give them nothing new, and ask what becomes of the contacts they have."""
+        deactivate = partial(roster.change_operator, is_active=False)
+        return self.deactivate_rows(request, operators, deactivate, DEACTIVATED)
 
 
 class ReasonedWeightForm(WeightForm):

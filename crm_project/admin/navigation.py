@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 # Each group with its models and their icons (fonts.google.com/icons).
 GROUPS = (
-    (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
+    (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"), ("distribution.BulkRun", "checklist"))),
     (
         _("Distribution"),
         (

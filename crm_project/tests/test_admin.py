@@ -115,10 +115,10 @@ def test_who_may_not_delete_weights_deletes_no_operator_that_has_some() -> None:
 
 
 def test_the_sidebar_leads_to_what_the_user_may_see(admin_client: Client) -> None:
-    work, distribution = ["Contacts", "Leads"], ["Operators", "Sources", "Weights", "Decisions"]
+    work, distribution = ["Contacts", "Leads", "Bulk actions"], ["Operators", "Sources", "Weights", "Decisions"]
     everything = [*work, *distribution, "Users", "Groups", "API clients", "API keys"]
     assert titles(admin_client.get("/admin/")) == everything
-    assert titles(staff("view_contact", "change_operator").get("/admin/")) == ["Contacts", "Operators"]
+    assert titles(staff("view_contact", "change_operator").get("/admin/")) == ["Contacts", "Bulk actions", "Operators"]
 
 
 @pytest.mark.parametrize("model", ["auth_user", "auth_group"])

@@ -166,14 +166,11 @@ class TestSteps:
         source_of(make_operator(), contacts=1)
         run = begin("close", Contact.objects.all(), why="")
 
-        with patch("distribution.runs.BulkRow.save", side_effect=OperationalError), pytest.raises(OperationalError):
-            step(run, str)
         with patch("distribution.runs._outcome", side_effect=OperationalError), pytest.raises(OperationalError):
-            BulkRow.objects.update(taken_up_at=None)
             step(run, str)
 
         steps_to_the_end(run)
-        assert outcomes(run) == {"unchanged": 1}
+        assert outcomes(run) == {"changed": 1}
 
     def test_a_step_that_died_is_repeated_after_a_while(self) -> None:
         source_of(make_operator(), contacts=1)
@@ -297,7 +294,8 @@ class TestLeaving:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_pages_that_drive_one_run_do_every_row_once() -> None:
+def test_two_pages_that_drive_one_run_do_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "SECONDS_A_STEP", 60)
     receiver = make_operator(max_load=100)
     source_of(make_operator(max_load=100), contacts=30)
     run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk, why="")
