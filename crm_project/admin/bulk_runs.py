@@ -24,7 +24,7 @@ from distribution.models import BulkRow, BulkRun
 from distribution.runs import WORKS, Progress, progress
 from distribution.selectors import names_of
 
-ROWS_SHOWN = 200
+ROWS_SHOWN = 100
 NAMES_SHOWN = 50
 ROWS_READ_AT_ONCE = 1_000
 QUEUE = _("waiting in the queue")

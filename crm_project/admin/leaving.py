@@ -83,7 +83,7 @@ class LeavingAdmin(WithWeightsAdmin):
         except Unanswered as question:
             row, form, told = question.args
             title = self.question_title % {"name": row}
-            return question_page(self, request, form, title=title, headline=title, told=told)
+            return question_page(self, request, form, title=title, told=told)
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Ask before the first thing is saved, if the row is deactivated; else store what the user typed."""
