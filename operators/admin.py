@@ -15,6 +15,8 @@ from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.leaving import OperatorLeavingAdmin
+from crm_project.admin.resources import OperatorResource, WeightResource
+from crm_project.admin.transfer import TransferAdmin
 from crm_project.admin.weights import WeightForm, WeightInline
 from distribution import roster
 from distribution.selectors import was_chosen
@@ -35,13 +37,14 @@ class OperatorWeightInline(WeightInline):
 
 
 @admin.register(Operator)
-class OperatorAdmin(OperatorLeavingAdmin):
+class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
     """Operators with their load and their weights."""
 
     list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
     list_filter = ("is_active",)
     search_fields = ("name", "external_id")
     form = ReasonedForm
+    resource_classes = [OperatorResource]
     fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")
     readonly_fields = ("active_contacts",)
     inlines = (OperatorWeightInline,)
@@ -97,10 +100,11 @@ class ReasonedWeightForm(WeightForm):
 
 
 @admin.register(Weight)
-class WeightAdmin(DeletionAdmin):
+class WeightAdmin(TransferAdmin, DeletionAdmin):
     """All weights of all sources."""
 
     form = ReasonedWeightForm
+    resource_classes = [WeightResource]
     list_display = ("source", "operator", "weight", "share", "load_and_limit")
     list_display_links = ("source", "operator")
     list_filter = (("source", AutocompleteSelectFilter), ("operator", AutocompleteSelectFilter))

@@ -138,9 +138,15 @@ class TestTheRun:
 
     def test_contacts_go_to_the_operator_who_was_chosen(self, admin_client: Client, source: Source) -> None:
         boris = make_operator(name="Boris", max_load=2)
-        chosen = {"confirmed": "1", "operator": boris.pk, "reason": "illness"}
 
-        response = on_all(admin_client, "reassign_to", filters="?status__exact=active", **chosen)
+        response = on_all(
+            admin_client,
+            "reassign_to",
+            filters="?status__exact=active",
+            confirmed="1",
+            operator=boris.pk,
+            reason="illness",
+        )
 
         assert response.context["receivers"] == [("Boris", 2)]
         assert [count for _why, count in response.context["reasons"]] == [1]

@@ -19,7 +19,9 @@ from crm_project.admin.columns import list_link
 from crm_project.admin.fairness import fairness_context, preview_context
 from crm_project.admin.forms import ReasonedForm
 from crm_project.admin.leaving import SourceLeavingAdmin
+from crm_project.admin.resources import SourceResource
 from crm_project.admin.simulation import SimulationPage
+from crm_project.admin.transfer import TransferAdmin
 from crm_project.admin.weights import WeightInline
 from distribution import roster
 from distribution.strategy import choices
@@ -52,13 +54,14 @@ class SourceForm(ReasonedForm):
 
 
 @admin.register(Source)
-class SourceAdmin(SourceLeavingAdmin):
+class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
     """Sources with their queues and their weights."""
 
     list_display = ("name", "waiting", "is_active", "code", "created")
     list_filter = ("is_active", "reuse_open_contact")
     search_fields = ("name", "code")
     form = SourceForm
+    resource_classes = [SourceResource]
     fields = ("name", "code", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact", "reason")
     inlines = (SourceWeightInline,)
     change_form_outer_after_template = "admin/preview.html"

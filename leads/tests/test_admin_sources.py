@@ -11,8 +11,8 @@ from model_bakery import baker
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import roster
-from distribution.runs import progress
 from distribution.errors import SourceNotFound
+from distribution.runs import progress
 from leads.models import Source
 from operators.models import Weight
 
