@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -38,13 +38,14 @@ ORDER = [Outcome.REFUSED, Outcome.SKIPPED, Outcome.CHANGED, Outcome.UNCHANGED, O
 class BulkRunAdmin(Admin):
     """The bulk actions that the user began, of the last week; nobody sees or drives those of others."""
 
-    list_display = ("called", "began", "why")
+    list_display = ("called", "state", "began", "why")
     actions = None
     ordering = ("-pk",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BulkRun]:
-        """Return the user's own."""
-        return super().get_queryset(request).filter(identity=actor().identity)
+        """Return the user's own, with whether something is left to do."""
+        left = BulkRow.objects.filter(run=OuterRef("pk"), outcome=Outcome.TO_DO)
+        return super().get_queryset(request).filter(identity=actor().identity).annotate(is_left=Exists(left))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the file with the outcome of every row."""
@@ -71,6 +72,11 @@ class BulkRunAdmin(Admin):
     def called(self, run: BulkRun) -> str:
         """Show what is done."""
         return str(TITLES[run.work])
+
+    @admin.display(description=_("state"))
+    def state(self, run: Any) -> str:
+        """Show whether something is left to do."""
+        return label(_("to be continued"), "warning") if run.is_left else label(_("finished"), "success")
 
     @admin.display(description=_("begun"), ordering="began_at")
     def began(self, run: BulkRun) -> str:

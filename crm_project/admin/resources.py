@@ -42,8 +42,8 @@ class NumberCell(Widget):
         return number
 
     def render(self, value: Any, obj: Any = None, **options: Any) -> Any:
-        """Return the number as it is."""
-        return value
+        """Return the number as it is; nothing for the id of a row that is not stored yet."""
+        return "" if value is None else value
 
 
 class YesNoCell(Widget):

@@ -278,6 +278,23 @@ class TestWhoMay:
         assert not BulkRun.objects.exists()
         assert Operator.objects.filter(is_active=True).exists()
 
+    @pytest.mark.usefixtures("one_row_a_step")
+    def test_the_list_shows_what_is_left_to_do(self, admin_client: Client, source: Source) -> None:
+        on_all(admin_client, "close", confirmed="1")
+        assert "to be continued" in admin_client.get(address("distribution_bulkrun")).content.decode()
+        for _number in range(3):
+            go_on(admin_client, BulkRun.objects.get())
+        assert "finished" in admin_client.get(address("distribution_bulkrun")).content.decode()
+
+    @pytest.mark.parametrize("count", [2, 40])
+    def test_the_list_takes_few_queries_however_long_it_is(
+        self, admin_client: Client, count: int, django_assert_max_num_queries: Any
+    ) -> None:
+        identity = f"user:{User.objects.get().pk}"
+        BulkRun.objects.bulk_create(BulkRun(work="close", identity=identity) for _number in range(count))
+        with django_assert_max_num_queries(6):
+            assert len(admin_client.get(address("distribution_bulkrun")).context["cl"].result_list) == count
+
     def test_the_list_shows_what_one_began(self, admin_client: Client, source: Source) -> None:
         on_all(admin_client, "close", confirmed="1", reason="spam")
         page = admin_client.get(address("distribution_bulkrun")).content.decode()
