@@ -279,7 +279,8 @@ class WeightResource(ServiceResource):
         self._operators: dict[Any, Operator] = {one.pk: one for one in operators}
         self._by_external_id = {one.external_id: one for one in operators}
         weights = Weight.objects.filter(source__in=self._sources.values(), operator__in=operators)
-        self._weights = {(weight.source_id, weight.operator_id): weight for weight in weights}
+        named = weights.select_related("source", "operator")
+        self._weights = {(weight.source_id, weight.operator_id): weight for weight in named}
 
     def meant(self, row: Mapping[str, str]) -> tuple[Weight, bool]:
         """Return the weight of the row."""
@@ -290,10 +291,7 @@ class WeightResource(ServiceResource):
             raise ValidationError({"operator_id": _("There is no such operator.")})
         self.check_once((source.pk, operator.pk))
         weight = self._weights.get((source.pk, operator.pk))
-        if weight is None:
-            return Weight(source=source, operator=operator), True
-        weight.source, weight.operator = source, operator
-        return weight, False
+        return (Weight(source=source, operator=operator), True) if weight is None else (weight, False)
 
     def _operator(self, row: Mapping[str, str]) -> Operator | None:
         if number := row.get("operator_id", ""):
