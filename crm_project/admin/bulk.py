@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Max, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -23,6 +23,7 @@ from distribution.runs import WORKS, begin, step
 
 ROWS_SHOWN = 20
 KINDS_SHOWN = 10
+DIGITS_OF_AN_ID = 19
 
 
 class ReasonQuestion(forms.Form):
@@ -48,7 +49,9 @@ class BulkQuestion:
         self._admin = model_admin
         self._request = request
         # Without what the list computes for its columns, which would take part in every count.
-        self._rows = model_admin.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
+        chosen = model_admin.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
+        self._newest = newest_shown(request)
+        self._rows = chosen if self._newest is None else chosen.filter(pk__lte=self._newest)
         self._work = work
         self._told = asked.told
         self._form = asked.form_class(request.POST if "confirmed" in request.POST else None)
@@ -78,6 +81,7 @@ class BulkQuestion:
         return {
             "title": TITLES[self._work],
             "headline": sentence % {"count": count},
+            "newest": self._newest or self._rows.aggregate(newest=Max("pk"))["newest"],
             "told": [WHAT_HAPPENS[self._work], *self._told],
             "kinds": list(self._kinds()),
             "sample": [self._admin.line_of(row) for row in self._admin.for_lines(self._rows)[:ROWS_SHOWN]],
@@ -106,7 +110,7 @@ def question_page(
 ) -> TemplateResponse:
     """Return the page that asks, and sends again what was sent together with the answer."""
     repeated = {name: values for name, values in request.POST.lists() if name not in form.fields}
-    for name in ("csrfmiddlewaretoken", "confirmed"):
+    for name in ("csrfmiddlewaretoken", "confirmed", "newest"):
         repeated.pop(name, None)
     context = {
         **model_admin.admin_site.each_context(request),
@@ -116,6 +120,12 @@ def question_page(
         **shown,
     }
     return TemplateResponse(request, "admin/bulk_question.html", context)
+
+
+def newest_shown(request: HttpRequest) -> int | None:
+    """Return the id of the newest row that the question was about: what came later is not meant by the answer."""
+    newest = request.POST.get("newest", "")
+    return int(newest) if newest.isdecimal() and len(newest) < DIGITS_OF_AN_ID else None
 
 
 def all_matching(request: HttpRequest) -> bool:

@@ -130,6 +130,18 @@ class TestTheRun:
         assert LogEntry.objects.count() == 4
         assert_rules_hold()
 
+    def test_what_comes_after_the_question_is_not_meant_by_the_answer(
+        self, admin_client: Client, source: Source
+    ) -> None:
+        newest = on_all(admin_client, "close").context["newest"]
+        later = arrive(source)
+        on_all(admin_client, "close", confirmed="1", newest=newest)
+        assert list(Contact.objects.exclude(status="closed")) == [later]
+
+    @pytest.mark.parametrize("newest", ["", "x", "-1", "9" * 30])
+    def test_an_altered_question_does_no_harm(self, admin_client: Client, source: Source, newest: str) -> None:
+        assert on_all(admin_client, "close", confirmed="1", newest=newest).status_code == 200
+
     def test_more_rows_than_the_old_limit_are_done(
         self, admin_client: Client, source: Source, monkeypatch: pytest.MonkeyPatch
     ) -> None:
