@@ -110,6 +110,13 @@ class HasContacts(Refusal):
     message = _("This has or had contacts and cannot be deleted. Operators and sources can be deactivated instead.")
 
 
+class TooManyRows(Refusal):
+    """More rows than one bulk run takes."""
+
+    code = "too_many_rows"
+    message = _("These are more than 100,000 rows. Narrow the list with a filter.")
+
+
 class EmptyPeriod(Refusal):
     """A report is asked for of a period that ends before it begins."""
 

@@ -42,6 +42,15 @@ def close_contact(contact_id: int) -> Contact:
 
 
 @in_transaction
+def close_waiting(contact_id: int) -> Contact:
+    """Close the contact if it still waits, and return it. Raises ContactNotFound."""
+    contact = lock_contact(contact_id)
+    if contact.is_waiting:
+        end(contact)
+    return contact
+
+
+@in_transaction
 def reopen_contact(contact_id: int) -> Contact:
     """Reopen the contact and return it; an open one is returned unchanged.
 

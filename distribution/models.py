@@ -1,4 +1,7 @@
-"""What is written beside every change, and never changed afterwards: decisions, the ledger of loads, settings."""
+"""What is written beside every change, and never changed afterwards: decisions, the ledger of loads, settings.
+
+And bulk runs, which are not kept: what is to be done to many rows, and what became of each so far.
+"""
 
 from typing import Any, NoReturn
 
@@ -218,3 +221,58 @@ class Checkpoint(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.operator_id}: {self.number}"
+
+
+class BulkRun(models.Model):
+    """One thing that somebody does to many rows, in steps that their page asks for.
+
+    `receiver_id` is the operator who gets the contacts, `contacts` what becomes of those of whatever is deactivated:
+    a work of `distribution.runs`, or nothing.
+    """
+
+    work = models.CharField(max_length=40)
+    receiver_id = models.PositiveBigIntegerField(null=True)
+    contacts = models.CharField(max_length=40, blank=True)
+    identity = models.CharField(max_length=150)
+    reason = models.CharField(_("reason"), max_length=LONGEST_REASON, blank=True)
+    began_at = models.DateTimeField(_("begun"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("bulk action")
+        verbose_name_plural = _("bulk actions")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class BulkRow(models.Model):
+    """One row of a bulk run: the work, the id of the row, who had it when it was chosen; and what became of it."""
+
+    class Outcome(models.TextChoices):
+        """What became of a row."""
+
+        TO_DO = "", pgettext_lazy("outcome of a bulk action", "to do")
+        CHANGED = "changed", pgettext_lazy("outcome of a bulk action", "done")
+        UNCHANGED = "unchanged", pgettext_lazy("outcome of a bulk action", "was so already")
+        SKIPPED = "skipped", pgettext_lazy("outcome of a bulk action", "changed by others meanwhile")
+        REFUSED = "refused", pgettext_lazy("outcome of a bulk action", "refused")
+
+    run = models.ForeignKey(BulkRun, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    work = models.CharField(max_length=40)
+    target_id = models.PositiveBigIntegerField()
+    had_by_id = models.PositiveBigIntegerField(null=True)
+    taken_up_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default=Outcome.TO_DO)
+    receiver_id = models.PositiveBigIntegerField(null=True)
+    explanation = models.CharField(max_length=LONGEST_REASON, blank=True)
+
+    class Meta:
+        verbose_name = _("row of a bulk action")
+        verbose_name_plural = _("rows of bulk actions")
+        ordering = ["id"]
+        indexes = [models.Index("run", "outcome", "id", name="bulk_row_to_do")]
+        constraints = [models.UniqueConstraint("run", "work", "target_id", name="bulk_row_once")]
+
+    def __str__(self) -> str:
+        return f"{self.work} {self.target_id}: {self.outcome}"

@@ -2,6 +2,9 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 from django.db import Error as DatabaseFailure
@@ -21,6 +24,8 @@ from leads.models import Source
 SECONDS_WITHIN_A_CALL = 5.0
 
 logger = logging.getLogger(__name__)
+
+_put_off: ContextVar[set[int] | None] = ContextVar("put_off", default=None)
 
 
 def drain(sources: QuerySet[Source], *, within_seconds: float = float("inf")) -> int:
@@ -52,7 +57,27 @@ def drain_after_commit(sources: QuerySet[Source], *, if_room_on: int | None = No
     after_commit(_drain_within_a_call, sources, if_room_on)
 
 
+@contextmanager
+def draining_at_the_end() -> Iterator[None]:
+    """Drain once at the end of the block what the services in it would drain after each commit.
+
+    So contacts are given by what all of them set together, and not by what the first of them set.
+    """
+    source_ids: set[int] = set()
+    token = _put_off.set(source_ids)
+    try:
+        yield
+    finally:
+        _put_off.reset(token)
+        if source_ids:
+            _drain_within_a_call(Source.objects.filter(pk__in=source_ids), None)
+
+
 def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> None:
+    put_off = _put_off.get()
+    if put_off is not None:
+        put_off.update(sources.order_by().values_list("pk", flat=True))
+        return
     # What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
     try:
         if if_room_on is None or anybody_available(if_room_on):

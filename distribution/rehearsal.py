@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from distribution.availability import standing_of
 from distribution.bulk import BulkMove, Moved, Result, Stayed
@@ -17,14 +17,15 @@ from operators.models import Operator, Weight
 class Rehearsal:
     """The operators as they are now, filling up in memory as the contacts of a bulk move are given to them.
 
-    What is drawn is one outcome of many, and what others do meanwhile cannot be known.
+    `leaving` are the ids of those who are deactivated with the one whose contacts move. What is drawn is one outcome
+    of many, and what others do meanwhile cannot be known.
     """
 
-    def __init__(self, move: BulkMove) -> None:
+    def __init__(self, move: BulkMove, leaving: Collection[int] = ()) -> None:
         self._move = move
         self._operators = Operator.objects.in_bulk()
-        if move.deactivate:
-            self._operators[move.from_operator.pk].is_active = False
+        for operator_id in {*leaving, *([move.from_operator.pk] if move.deactivate else [])}:
+            self._operators[operator_id].is_active = False
         self._weights: dict[int, list[Weight]] = defaultdict(list)
         for weight in Weight.objects.order_by("operator_id"):
             self._weights[weight.source_id].append(weight)

@@ -1,5 +1,6 @@
 """Operators and weights in the back office."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -15,8 +16,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from crm_project.admin.columns import list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
+from crm_project.admin.leaving import OperatorLeavingAdmin
 from crm_project.admin.matrix import MatrixPage
-from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
+from crm_project.admin.resources import OperatorResource, WeightResource
+from crm_project.admin.transfer import TransferAdmin
+from crm_project.admin.weights import WeightForm, WeightInline
 from distribution import roster
 from distribution.availability import can_take
 from distribution.overview import at_limit
@@ -54,18 +58,20 @@ class OperatorWeightInline(WeightInline):
 
 
 @admin.register(Operator)
-class OperatorAdmin(WithWeightsAdmin):
+class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
     """Operators with their load and their weights."""
 
     list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
     list_filter = ("is_active", RoomFilter)
     search_fields = ("name", "external_id")
     form = ReasonedForm
+    resource_classes = [OperatorResource]
     fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")
     readonly_fields = ("active_contacts",)
     inlines = (OperatorWeightInline,)
     actions = ("activate", "deactivate", "delete_selected")
     logged_fields = ("is_active",)
+    summed_by = {"is_active": _("active")}
 
     @admin.display(description=_("load / limit"), ordering="load")
     def load_and_limit(self, operator: Operator) -> str:
@@ -96,14 +102,16 @@ class OperatorAdmin(WithWeightsAdmin):
         roster.delete_operator(row.pk)
 
     @admin.action(permissions=["change"], description=_("Activate"))
-    def activate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+    def activate(self, request: HttpRequest, operators: QuerySet[Operator]) -> HttpResponse | None:
         """Let them take contacts, beginning with those that wait."""
-        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=True), ACTIVATED)
+        activate = partial(roster.change_operator, is_active=True)
+        return self.apply(request, operators, activate, ACTIVATED, work="activate_operators")
 
     @admin.action(permissions=["change"], description=_("Deactivate"))
-    def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
-        """Give them nothing new."""
-        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=False), DEACTIVATED)
+    def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> HttpResponse | None:
+        """Give them nothing new, and ask what becomes of the contacts they have."""
+        deactivate = partial(roster.change_operator, is_active=False)
+        return self.deactivate_rows(request, operators, deactivate, DEACTIVATED)
 
 
 class ReasonedWeightForm(WeightForm):
@@ -113,10 +121,11 @@ class ReasonedWeightForm(WeightForm):
 
 
 @admin.register(Weight)
-class WeightAdmin(DeletionAdmin):
+class WeightAdmin(TransferAdmin, DeletionAdmin):
     """All weights of all sources."""
 
     form = ReasonedWeightForm
+    resource_classes = [WeightResource]
     list_display = ("source", "operator", "weight", "share", "load_and_limit")
     list_display_links = ("source", "operator")
     list_filter = (("source", AutocompleteSelectFilter), ("operator", AutocompleteSelectFilter))

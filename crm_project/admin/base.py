@@ -1,6 +1,6 @@
 """The base of the admin pages: Unfold's looks, and writes that go through the services."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from crm_project.access.acting import LONGEST_REASON, because
 from crm_project.access.serializers import REASON
+from crm_project.admin.bulk import BulkQuestion, all_matching
 from crm_project.admin.columns import moment
 from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
 from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, explanation, tell
@@ -71,12 +72,22 @@ class OwnTransactions(admin.ModelAdmin):
 class ServiceAdmin(Admin, OwnTransactions):
     """A page whose writes are calls of services.
 
-    Subclasses give `create_row` and `change_row`, and name in `logged_fields` what an action may change.
+    Subclasses give `create_row` and `change_row`, and name in `logged_fields` what an action may change. The question
+    before a bulk action counts its rows by the fields in `summed_by`, with their labels, and shows each by `line_of`.
     """
 
     form = TouchedFieldsForm
     change_form_outer_before_template = "admin/row_actions.html"
     logged_fields: Sequence[str] = ()
+    summed_by: Mapping[str, Any] = {}
+
+    def for_lines(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows with what `line_of` needs."""
+        return rows
+
+    def line_of(self, row: Any) -> str:
+        """Return a row in one line."""
+        return str(row)
 
     @admin.display(description=_("created"), ordering="created_at")
     def created(self, row: Any) -> str:
@@ -116,11 +127,22 @@ class ServiceAdmin(Admin, OwnTransactions):
             return redirect(request.get_full_path())
 
     def apply(
-        self, request: HttpRequest, rows: QuerySet[Any], service: Callable[[int], Model], done: CountedSentence
-    ) -> None:
-        """Call `service` with the id of each row, log what it changed, and tell the outcome."""
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        service: Callable[[int], Model],
+        done: CountedSentence,
+        work: str = "",
+    ) -> HttpResponse | None:
+        """Call `service` with the id of each row that was ticked, log what it changed, and tell the outcome.
+
+        Of all that match the filter, ask first, and do `work` of `distribution.runs` in steps.
+        """
+        if work and all_matching(request):
+            return BulkQuestion(self, request, rows, work).answer()
         if not too_many(request, rows):
             tell(request, apply_to_each(rows, lambda row: self.apply_to_row(request, row, service)), done)
+        return None
 
     def apply_to_row(self, request: HttpRequest, row: Model, service: Callable[[int], Model]) -> bool:
         """Call `service` with the id of the row, log what it changed, and return whether it changed anything."""

@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("leads.Contact", "view_column", "board", _("Board")),
             Entry("leads.Contact", "forum"),
             Entry("leads.Lead", "contacts"),
+            Entry("distribution.BulkRun", "checklist"),
         ),
     ),
     (
@@ -58,7 +59,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups with the pages that the user may see."""
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"title": title, "items": [_item(entry) for entry in entries if _may_see(request, entry)]}
         for title, entries in GROUPS
     ]

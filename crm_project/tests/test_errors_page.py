@@ -25,7 +25,7 @@ OF_NO_OPERATION = {(405, "method_not_allowed")}
 NOT_IN_THE_API = {
     *("too_many_keys", "no_longer_theirs", "operator_still_active", "has_contacts", "refused", "throttled"),
     *("period_not_recorded", "too_many_contacts", "operator_not_involved", "weights_changed"),
-    *("setting_changed", "cannot_go_back", "value_taken"),
+    *("setting_changed", "cannot_go_back", "value_taken", "too_many_rows"),
 }
 
 # Where a code stands among the arguments of what makes an error.

@@ -7,8 +7,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from distribution.errors import OperatorNotFound
 from distribution.handling import close_contact
-from distribution.queue import drain, give_waiting
+from distribution.queue import drain, draining_at_the_end, give_waiting
+from distribution.roster import change_operator, set_weights
 from distribution.selectors import next_in_queue
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -138,3 +140,34 @@ def test_looking_at_the_queue_takes_one_statement_however_many_sources(
 
     with django_assert_num_queries(1):
         assert next_in_queue(Source.objects.all()) is None
+
+
+def test_what_is_put_off_is_given_by_what_all_changes_set_together() -> None:
+    first, second = make_operator(is_active=False), make_operator(is_active=False)
+    source = make_source({first: 1, second: 1})
+    waiting = [arrive(source) for _number in range(4)]
+
+    with draining_at_the_end():
+        change_operator(first.pk, is_active=True)
+        assert Contact.objects.waiting().count() == len(waiting)
+        set_weights(source.pk, {first.pk: 0})
+        change_operator(second.pk, is_active=True)
+
+    assert second.contacts.count() == len(waiting)
+    assert_rules_hold()
+
+
+def test_what_is_put_off_is_given_although_the_last_change_fails() -> None:
+    operator = make_operator(is_active=False)
+    waiting = arrive(make_source({operator: 1}))
+
+    def activate(*operator_ids: int) -> None:
+        with draining_at_the_end():
+            for operator_id in operator_ids:
+                change_operator(operator_id, is_active=True)
+
+    with pytest.raises(OperatorNotFound):
+        activate(operator.pk, 0)
+
+    waiting.refresh_from_db()
+    assert waiting.operator == operator

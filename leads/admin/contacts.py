@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from crm_project.access.acting import LONGEST_REASON, because
 from crm_project.access.serializers import REASON
 from crm_project.admin.base import ServiceAdmin
+from crm_project.admin.bulk import Asked, BulkQuestion, all_matching
 from crm_project.admin.columns import moment, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.forms import reason_field
@@ -108,6 +109,7 @@ class ContactAdmin(ServiceAdmin):
     )
     actions = ("close", "reopen", "reassign_by_draw", "reassign_to")
     logged_fields = ("status", "operator")
+    summed_by = {"status": _("status"), "source__name": _("source"), "operator__name": _("operator")}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Contacts come in through the API only."""
@@ -124,6 +126,14 @@ class ContactAdmin(ServiceAdmin):
     def has_handle_permission(self, request: HttpRequest) -> bool:
         """Whether the user may close, reopen and move contacts."""
         return super().has_change_permission(request)
+
+    def for_lines(self, rows: QuerySet[Contact]) -> QuerySet[Contact]:
+        """Return the contacts with their names."""
+        return rows.select_related("source", "operator")
+
+    def line_of(self, row: Contact) -> str:
+        """Return the contact with its source and who has it."""
+        return f"{row} · {row.source} · {row.operator or row.get_status_display()}"
 
     def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> Any:
         """Return what is shown; of a contact that waits, its place in the queue and why."""
@@ -203,9 +213,9 @@ class ContactAdmin(ServiceAdmin):
         description_plural=_("Close contacts"),
         location=EVERYWHERE,
     )
-    def close(self, request: HttpRequest, contacts: QuerySet[Contact]) -> None:
+    def close(self, request: HttpRequest, contacts: QuerySet[Contact]) -> HttpResponse | None:
         """Close the contacts."""
-        self.apply(request, contacts, handling.close_contact, CLOSED)
+        return self.apply(request, contacts, handling.close_contact, CLOSED, work="close")
 
     @admin.action(
         permissions=["handle"],
@@ -213,18 +223,20 @@ class ContactAdmin(ServiceAdmin):
         description_plural=_("Reopen contacts"),
         location=EVERYWHERE,
     )
-    def reopen(self, request: HttpRequest, contacts: QuerySet[Contact]) -> None:
+    def reopen(self, request: HttpRequest, contacts: QuerySet[Contact]) -> HttpResponse | None:
         """Reopen the contacts: each back to its operator, else into the queue."""
-        self.apply(request, contacts, handling.reopen_contact, REOPENED)
+        return self.apply(request, contacts, handling.reopen_contact, REOPENED, work="reopen")
 
     @admin.action(permissions=["handle"], description=_("Reassign by draw"), location=EVERYWHERE)
-    def reassign_by_draw(self, request: HttpRequest, contacts: QuerySet[Contact]) -> None:
+    def reassign_by_draw(self, request: HttpRequest, contacts: QuerySet[Contact]) -> HttpResponse | None:
         """Move each contact to another operator of its source."""
-        self.apply(request, contacts, handling.reassign_by_draw, MOVED)
+        return self.apply(request, contacts, handling.reassign_by_draw, MOVED, work="reassign_by_draw")
 
     @admin.action(permissions=["handle"], description=_("Reassign to …"), location=EVERYWHERE)
     def reassign_to(self, request: HttpRequest, contacts: QuerySet[Contact]) -> HttpResponse | None:
         """Ask for an operator, and move the contacts to them."""
+        if all_matching(request):
+            return BulkQuestion(self, request, contacts, "reassign_to", Asked(ReceiverForm)).answer()
         typed = {REASON: request.POST.get(REASON, "")}
         form = ReceiverForm(request.POST if "operator" in request.POST else None, initial=typed)
         if not form.is_valid():

@@ -1,5 +1,6 @@
 """Sources in the back office."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -17,8 +18,11 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from crm_project.admin.columns import list_link
 from crm_project.admin.fairness import fairness_context, preview_context
 from crm_project.admin.forms import ReasonedForm
+from crm_project.admin.leaving import SourceLeavingAdmin
+from crm_project.admin.resources import SourceResource
 from crm_project.admin.simulation import SimulationPage
-from crm_project.admin.weights import WeightInline, WithWeightsAdmin
+from crm_project.admin.transfer import TransferAdmin
+from crm_project.admin.weights import WeightInline
 from distribution import roster
 from distribution.strategy import choices
 from leads.admin.rows import contact_count
@@ -50,7 +54,7 @@ class SourceForm(ReasonedForm):
 
 
 @admin.register(Source)
-class SourceAdmin(WithWeightsAdmin):
+class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
     """Sources with their queues and their weights."""
 
     list_display = ("name", "waiting", "is_active", "code", "created")
@@ -67,11 +71,13 @@ class SourceAdmin(WithWeightsAdmin):
         "link_template",
         "reason",
     )
+    resource_classes = [SourceResource]
     inlines = (SourceWeightInline,)
     change_form_outer_after_template = "admin/preview.html"
     actions = ("activate", "deactivate", "delete_selected")
     actions_detail = ("simulate",)
     logged_fields = ("is_active",)
+    summed_by = {"is_active": _("active")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         """Return the sources with the number of contacts that wait on each."""
@@ -127,11 +133,13 @@ class SourceAdmin(WithWeightsAdmin):
         return SimulationPage(self, request, source).answer()
 
     @admin.action(permissions=["change"], description=_("Activate"))
-    def activate(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
+    def activate(self, request: HttpRequest, sources: QuerySet[Source]) -> HttpResponse | None:
         """Take new contacts again, and give those that wait."""
-        self.apply(request, sources, lambda pk: roster.change_source(pk, is_active=True), ACTIVATED)
+        activate = partial(roster.change_source, is_active=True)
+        return self.apply(request, sources, activate, ACTIVATED, work="activate_sources")
 
     @admin.action(permissions=["change"], description=_("Deactivate"))
-    def deactivate(self, request: HttpRequest, sources: QuerySet[Source]) -> None:
-        """Refuse new contacts and let the queue rest."""
-        self.apply(request, sources, lambda pk: roster.change_source(pk, is_active=False), DEACTIVATED)
+    def deactivate(self, request: HttpRequest, sources: QuerySet[Source]) -> HttpResponse | None:
+        """Refuse new contacts and let the queue rest, and ask what becomes of those who wait."""
+        deactivate = partial(roster.change_source, is_active=False)
+        return self.deactivate_rows(request, sources, deactivate, DEACTIVATED)

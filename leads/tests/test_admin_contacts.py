@@ -271,8 +271,11 @@ def test_an_action_on_all_pages_takes_the_filter_into_account(admin_client: Clie
     for _number in range(3):
         arrive(source)
     chosen = {"action": "close", "_selected_action": kept.pk, "select_across": "1"}
-    response = admin_client.post(f"{address(MODEL)}?source__id__exact={source.pk}", chosen, follow=True)
-    assert messages(response) == ["3 contacts closed."]
+    url = f"{address(MODEL)}?source__id__exact={source.pk}"
+    asked = admin_client.post(url, chosen)
+    assert "3 rows are concerned." in asked.content.decode()
+    admin_client.post(url, {**chosen, "confirmed": "1"})
+    assert Contact.objects.filter(status="closed").count() == 3
     kept.refresh_from_db()
     assert kept.is_waiting
 

@@ -12,6 +12,7 @@ from crm_project.testing.admin_pages import Fields, address, messages, open_form
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import roster
 from distribution.errors import SourceNotFound
+from distribution.runs import progress
 from leads.models import Source
 from operators.models import Weight
 
@@ -200,8 +201,8 @@ def test_when_none_of_those_selected_can_be_deleted_nothing_is_asked(admin_clien
 def test_sources_are_deactivated_and_activated_together(admin_client: Client) -> None:
     operator = make_operator(is_active=False)
     waiting = arrive(source := make_source({operator: 1}))
-    response = run(admin_client, MODEL, "deactivate", source, make_source())
-    assert messages(response) == ["2 sources deactivated."]
+    response = run(admin_client, MODEL, "deactivate", source, make_source(), confirmed="1", contacts="keep")
+    assert progress(response.context["run"]).outcomes == {"changed": 2}
     roster.change_operator(operator.pk, is_active=True)
     assert messages(run(admin_client, MODEL, "activate", source)) == ["1 source activated."]
     waiting.refresh_from_db()
