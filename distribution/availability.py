@@ -10,11 +10,12 @@ from operators.models import Operator, Weight
 
 
 def can_take(operator: str = "") -> Q:
-    """Return the filter of operators who are active and below their limit.
+    """Return the filter of operators who are active, not paused and below their limit.
 
     `operator` is the path to them with its double underscore, such as `operator__`; empty on Operator itself.
     """
-    return Q(**{f"{operator}is_active": True, f"{operator}load__lt": F(f"{operator}max_load")})
+    below_limit = Q(**{f"{operator}load__lt": F(f"{operator}max_load")})
+    return Q(**{f"{operator}is_active": True, f"{operator}is_paused": False}) & below_limit
 
 
 def is_available() -> Q:
@@ -24,17 +25,22 @@ def is_available() -> Q:
 
 def can_take_as_read(operator: Operator) -> bool:
     """Return what `can_take` asks, of an operator as they were read."""
-    return operator.is_active and operator.has_room
+    return obstacle_by_hand(operator) is None
 
 
 def standing_of(operator: Operator, weight: int) -> Standing:
     """Return how the operator, as read, stands with `weight`."""
-    return Standing(operator.pk, weight, operator.load, operator.max_load, operator.is_active)
+    return Standing(operator.pk, weight, operator.load, operator.max_load, operator.is_active, operator.is_paused)
 
 
 def obstacle(operator: Operator, weight: int) -> Obstacle | None:
     """Return what keeps `operator`, as read, from being available with `weight`; None when nothing does."""
     return standing_of(operator, weight).obstacle
+
+
+def obstacle_by_hand(operator: Operator) -> Obstacle | None:
+    """Return what keeps `operator`, as read, from being given a contact without a draw; None when nothing does."""
+    return standing_of(operator, 0).obstacle_by_hand
 
 
 def roster_of(source_id: int) -> list[Standing]:
@@ -54,8 +60,9 @@ def has_weight(source_id: int, operator_id: int) -> bool:
 
 @KeptStatement
 def _roster(source_id: Any) -> QuerySet[Any, Any]:
-    columns = ("operator_id", "weight", "operator__load", "operator__max_load", "operator__is_active")
-    return Weight.objects.filter(source=source_id).order_by("operator_id").values_list(*columns)
+    of_operator = (f"operator__{name}" for name in ("load", "max_load", "is_active", "is_paused"))
+    weights = Weight.objects.filter(source=source_id).order_by("operator_id")
+    return weights.values_list("operator_id", "weight", *of_operator)
 
 
 @KeptStatement

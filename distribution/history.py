@@ -17,7 +17,7 @@ from operators.models import Operator
 WEIGHT = "weight"
 EXISTS = "exists"
 RECORDED = {
-    Operator: ("name", "external_id", "is_active", "max_load"),
+    Operator: ("name", "external_id", "is_active", "is_paused", "max_load"),
     Source: ("name", "code", "is_active", "reuse_open_contact", "strategy", "prefer_same_operator"),
 }
 NAMED_BY = {Operator: "operator_id", Source: "source_id"}

@@ -22,6 +22,8 @@ from operators.models import Operator, Weight
 
 ACTIVATED = ngettext_lazy("%(count)d operator activated.", "%(count)d operators activated.", "count")
 DEACTIVATED = ngettext_lazy("%(count)d operator deactivated.", "%(count)d operators deactivated.", "count")
+PAUSED = ngettext_lazy("%(count)d operator paused.", "%(count)d operators paused.", "count")
+RESUMED = ngettext_lazy("%(count)d operator goes on.", "%(count)d operators go on.", "count")
 
 
 class OperatorWeightInline(WeightInline):
@@ -36,15 +38,15 @@ class OperatorWeightInline(WeightInline):
 class OperatorAdmin(WithWeightsAdmin):
     """Operators with their load and their weights."""
 
-    list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
-    list_filter = ("is_active",)
+    list_display = ("name", "load_and_limit", "is_active", "is_paused", "external_id", "created")
+    list_filter = ("is_active", "is_paused")
     search_fields = ("name", "external_id")
     form = ReasonedForm
-    fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")
+    fields = ("name", "external_id", "is_active", "is_paused", "max_load", "active_contacts", "reason")
     readonly_fields = ("active_contacts",)
     inlines = (OperatorWeightInline,)
-    actions = ("activate", "deactivate", "delete_selected")
-    logged_fields = ("is_active",)
+    actions = ("activate", "deactivate", "pause", "resume", "delete_selected")
+    logged_fields = ("is_active", "is_paused")
 
     @admin.display(description=_("load / limit"), ordering="load")
     def load_and_limit(self, operator: Operator) -> str:
@@ -83,6 +85,16 @@ class OperatorAdmin(WithWeightsAdmin):
     def deactivate(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
         """Give them nothing new."""
         self.apply(request, operators, lambda pk: roster.change_operator(pk, is_active=False), DEACTIVATED)
+
+    @admin.action(permissions=["change"], description=_("Pause"))
+    def pause(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Give them nothing new until they go on."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_paused=True), PAUSED)
+
+    @admin.action(permissions=["change"], description=_("End the pause"))
+    def resume(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Let them go on, beginning with the contacts that wait."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_paused=False), RESUMED)
 
 
 class ReasonedWeightForm(WeightForm):

@@ -28,6 +28,12 @@ class Operator(models.Model):
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("When off, the operator keeps their contacts and gets no new ones.")
     )
+    is_paused = models.BooleanField(
+        _("paused"),
+        default=False,
+        db_default=False,
+        help_text=_("The operator's own switch, for a break: they keep their contacts and get no new ones."),
+    )
     max_load = models.PositiveIntegerField(
         _("limit"),
         default=DEFAULT_LIMIT,
@@ -64,6 +70,11 @@ class Operator(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def takes_contacts(self) -> bool:
+        """Whether they are active and not paused, as they were read."""
+        return self.is_active and not self.is_paused
 
     @property
     def has_room(self) -> bool:

@@ -22,6 +22,7 @@ class TestCreating:
             "id": operator.pk,
             "name": "Оператор 1",
             "is_active": True,
+            "is_paused": False,
             "max_load": 10,
             "load": 0,
             "external_id": None,
