@@ -1,5 +1,6 @@
 """Who takes contacts, and how large a part of each source."""
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -53,11 +54,21 @@ class Operator(models.Model):
     limit_set_at = models.DateTimeField(
         _("limit set"), default=timezone.now, editable=False, help_text=_("When the limit got its present value.")
     )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="operator",
+        verbose_name=_("account"),
+        help_text=_("With whom the operator logs in, to see the page of their own contacts."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("operator")
         verbose_name_plural = _("operators")
+        permissions = [("work_as_operator", "Can work on their own contacts")]
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(max_load__gte=0, max_load__lte=HIGHEST_LIMIT), name="operator_limit"),
