@@ -159,4 +159,10 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
+    "SITE_VIEWS": [
+        ("my-contacts/", "my_contacts", "crm_project.admin.my_contacts.MyContacts"),
+        ("my-contacts/live/", "my_contacts_live", "crm_project.admin.my_contacts.MyContactsLive"),
+        ("my-contacts/pause/", "my_contacts_pause", "crm_project.admin.my_contacts.Pause"),
+        ("my-contacts/<int:contact_id>/close/", "my_contacts_close", "crm_project.admin.my_contacts.Close"),
+    ],
 }

@@ -32,9 +32,14 @@ from operators.models import Operator
 
 
 @in_transaction
-def close_contact(contact_id: int) -> Contact:
-    """Close the contact and return it; a closed one is returned unchanged. Raises ContactNotFound."""
+def close_contact(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
+    """Close the contact and return it; a closed one is returned unchanged.
+
+    Raises ContactNotFound, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
+    """
     contact = lock_contact(contact_id)
+    if from_operator_id not in (None, contact.operator_id):
+        raise NoLongerTheirs
     if not contact.is_closed:
         end(contact)
         _drain_for(contact.operator_id)

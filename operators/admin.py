@@ -42,11 +42,22 @@ class OperatorAdmin(WithWeightsAdmin):
     list_filter = ("is_active", "is_paused")
     search_fields = ("name", "external_id")
     form = ReasonedForm
-    fields = ("name", "external_id", "is_active", "is_paused", "max_load", "active_contacts", "reason")
-    readonly_fields = ("active_contacts",)
+    fields = ("name", "external_id", "is_active", "is_paused", "max_load", "active_contacts", "user", "reason")
+    readonly_fields = ("active_contacts", "account")
+    autocomplete_fields = ("user",)
     inlines = (OperatorWeightInline,)
     actions = ("activate", "deactivate", "pause", "resume", "delete_selected")
     logged_fields = ("is_active", "is_paused")
+
+    def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[Any]:
+        """Return the fields; who may not see users is only told the name of the account."""
+        may_choose = request.user.has_perm("auth.view_user")
+        return [name if may_choose or name != "user" else "account" for name in self.fields]
+
+    @admin.display(description=_("account"))
+    def account(self, operator: Operator) -> str:
+        """Show with whom the operator logs in."""
+        return "-" if operator.user is None else operator.user.get_username()
 
     @admin.display(description=_("load / limit"), ordering="load")
     def load_and_limit(self, operator: Operator) -> str:

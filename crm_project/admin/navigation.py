@@ -9,6 +9,8 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from crm_project.admin.my_contacts import works_as_operator
+
 # Each group with its models and their icons (fonts.google.com/icons).
 GROUPS = (
     (_("Work"), (("leads.Contact", "forum"), ("leads.Lead", "contacts"))),
@@ -30,10 +32,13 @@ GROUPS = (
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups with the pages that the user may see."""
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"title": title, "items": [item for entry in entries for item in _items(request, *entry)]}
         for title, entries in GROUPS
     ]
+    if works_as_operator(request):
+        own = {"title": _("My contacts"), "icon": "inbox", "link": reverse("admin:my_contacts")}
+        groups[0]["items"].insert(0, own)
     return [group for group in groups if group["items"]]
 
 

@@ -5,11 +5,9 @@ from django.db import migrations
 from django.db.models import Q
 
 APPS = ("leads", "operators", "distribution")
-OF_SUPERVISORS = Q(content_type__app_label__in=["leads", "operators"]) | Q(
-    content_type__app_label="distribution", codename__startswith="view_"
-)
-OF_AUDITORS = Q(content_type__app_label__in=APPS, codename__startswith="view_")
 OF_OPERATORS = Q(content_type__app_label="operators", codename="work_as_operator")
+OF_AUDITORS = Q(content_type__app_label__in=APPS, codename__startswith="view_")
+OF_SUPERVISORS = OF_AUDITORS | (Q(content_type__app_label__in=["leads", "operators"]) & ~OF_OPERATORS)
 
 
 def make_roles(apps, schema_editor):
