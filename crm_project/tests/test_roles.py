@@ -299,11 +299,8 @@ class TestCalls:
 
     def test_every_right_names_a_permission_that_exists(self) -> None:
         known = {f"{one.content_type.app_label}.{one.codename}" for one in Permission.objects.all()}
-        asked = {
-            right.permission(view.queryset.model)
-            for _prefix, view, _name in router.registry
-            for right in view.rights.values()
-        }
+        views: list[Any] = [view for _prefix, view, _name in router.registry]
+        asked = {right.permission(view.queryset.model) for view in views for right in view.rights.values()}
 
         assert asked <= known
 
