@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from crm_project.admin.columns import list_link, load_and_limit, share_now
+from crm_project.admin.columns import label, list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.weights import WeightForm, WeightInline, WithWeightsAdmin
@@ -38,7 +38,7 @@ class OperatorWeightInline(WeightInline):
 class OperatorAdmin(WithWeightsAdmin):
     """Operators with their load and their weights."""
 
-    list_display = ("name", "load_and_limit", "is_active", "is_paused", "external_id", "created")
+    list_display = ("name", "load_and_limit", "is_active", "pause_label", "external_id", "created")
     list_filter = ("is_active", "is_paused")
     search_fields = ("name", "external_id")
     form = ReasonedForm
@@ -52,7 +52,7 @@ class OperatorAdmin(WithWeightsAdmin):
     def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[Any]:
         """Return the fields; who may not see users is only told the name of the account."""
         may_choose = request.user.has_perm("auth.view_user")
-        return [name if may_choose or name != "user" else "account" for name in self.fields]
+        return [name if may_choose or name != "user" else "account" for name in super().get_fields(request, obj)]
 
     @admin.display(description=_("account"))
     def account(self, operator: Operator) -> str:
@@ -63,6 +63,11 @@ class OperatorAdmin(WithWeightsAdmin):
     def load_and_limit(self, operator: Operator) -> str:
         """Show the load / limit."""
         return load_and_limit(operator)
+
+    @admin.display(description=_("pause"), ordering="is_paused")
+    def pause_label(self, operator: Operator) -> str:
+        """Show that the operator takes a break."""
+        return label(_("paused"), "warning") if operator.is_paused else ""
 
     @admin.display(description=_("load / limit"))
     def active_contacts(self, operator: Operator) -> str:
