@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 
 
@@ -32,8 +31,8 @@ class Right:
 
     def permission(self, model: type[Model]) -> str:
         """Return the permission that a user needs; `model` is that of the view."""
-        app, name = self.of.split(".") if self.of else (model._meta.app_label, "")
-        return f"{app}.{self.does}_{name}" if name else f"{app}.{get_permission_codename(self.does, model._meta)}"
+        app, name = (self.of or model._meta.label_lower).split(".")
+        return f"{app}.{self.does}_{name}"
 
 
 READING = Right(frozenset({Scope.READ, Scope.MANAGE}), "view")

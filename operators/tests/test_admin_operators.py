@@ -9,6 +9,7 @@ from model_bakery import baker
 
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
+from crm_project.testing.staff import make_user
 from distribution.roster import change_operator, set_weights
 from operators.models import Operator, Weight
 
@@ -281,6 +282,13 @@ def test_a_weight_removed_while_a_pause_ends_draws_nothing_any_more(admin_client
     operator.refresh_from_db()
     waiting.refresh_from_db()
     assert (operator.is_paused, waiting.is_waiting) == (False, True)
+
+
+def test_an_account_is_linked_and_one_that_is_taken_is_refused(admin_client: Client) -> None:
+    first, second, user = make_operator(), make_operator(), make_user("operator")
+    for operator in (first, second):
+        save(admin_client, change_page(operator), opened(admin_client, operator), user=user.pk)
+    assert list(Operator.objects.order_by("pk").values_list("user", flat=True)) == [user.pk, None]
 
 
 def test_too_many_rows_at_once_are_refused(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
