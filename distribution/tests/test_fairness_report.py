@@ -316,7 +316,7 @@ class TestThePage:
         assert response.context["form"].errors
 
     def test_is_for_those_who_may_see_sources(self, client: Client) -> None:
-        client.force_login(User.objects.create_superuser("anna"))
+        client.force_login(User.objects.create_user("anna", is_staff=True))
 
         assert self.get(client, make_source().pk).status_code == 403
 
