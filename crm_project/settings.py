@@ -208,4 +208,10 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
     "STYLES": [lambda _request: static("crm_project/back_office.css")],
     "SCRIPTS": [lambda _request: static("crm_project/live.js")],
+    "SITE_VIEWS": [
+        ("my-contacts/", "my_contacts", "crm_project.admin.my_contacts.MyContacts"),
+        ("my-contacts/live/", "my_contacts_live", "crm_project.admin.my_contacts.MyContactsLive"),
+        ("my-contacts/pause/", "my_contacts_pause", "crm_project.admin.my_contacts.Pause"),
+        ("my-contacts/<int:contact_id>/close/", "my_contacts_close", "crm_project.admin.my_contacts.Close"),
+    ],
 }

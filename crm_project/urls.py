@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from crm_project.admin.my_contacts import first_page
 from crm_project.documents import DocsView, SchemaView
 from crm_project.languages import in_offered_language
 from crm_project.router import router
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/start/", include("crm_project.admin.start")),
     path("admin/", include("leads.admin.pages")),
+    path("admin/", admin.site.admin_view(first_page)),
     path("admin/", admin.site.urls),
     path("i18n/setlang/", in_offered_language(set_language), name="set_language"),
     path("api/", include(router.urls)),

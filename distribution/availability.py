@@ -10,15 +10,19 @@ from distribution.standing import Obstacle, Standing, available
 from operators.models import Operator, Weight
 
 # The fields of a Standing, in its order, as columns of a weight.
-STANDING_COLUMNS = ("operator_id", "weight", "operator__load", "operator__max_load", "operator__is_active")
+STANDING_COLUMNS = (
+    *("operator_id", "weight"),
+    *(f"operator__{name}" for name in ("load", "max_load", "is_active", "is_paused")),
+)
 
 
 def can_take(operator: str = "") -> Q:
-    """Return the filter of operators who are active and below their limit.
+    """Return the filter of operators who are active, not paused and below their limit.
 
     `operator` is the path to them with its double underscore, such as `operator__`; empty on Operator itself.
     """
-    return Q(**{f"{operator}is_active": True, f"{operator}load__lt": F(f"{operator}max_load")})
+    below_limit = Q(**{f"{operator}load__lt": F(f"{operator}max_load")})
+    return Q(**{f"{operator}is_active": True, f"{operator}is_paused": False}) & below_limit
 
 
 def is_available() -> Q:
@@ -28,17 +32,22 @@ def is_available() -> Q:
 
 def can_take_as_read(operator: Operator) -> bool:
     """Return what `can_take` asks, of an operator as they were read."""
-    return operator.is_active and operator.has_room
+    return obstacle_by_hand(operator) is None
 
 
 def standing_of(operator: Operator, weight: int) -> Standing:
     """Return how the operator, as read, stands with `weight`."""
-    return Standing(operator.pk, weight, operator.load, operator.max_load, operator.is_active)
+    return Standing(operator.pk, weight, operator.load, operator.max_load, operator.is_active, operator.is_paused)
 
 
 def obstacle(operator: Operator, weight: int) -> Obstacle | None:
     """Return what keeps `operator`, as read, from being available with `weight`; None when nothing does."""
     return standing_of(operator, weight).obstacle
+
+
+def obstacle_by_hand(operator: Operator) -> Obstacle | None:
+    """Return what keeps `operator`, as read, from being given a contact without a draw; None when nothing does."""
+    return standing_of(operator, 0).obstacle_by_hand
 
 
 def roster_of(source_id: int) -> list[Standing]:

@@ -65,7 +65,7 @@ def prepare(move: BulkMove) -> None:
 
 def check(move: BulkMove) -> None:
     """Raise OperatorStillActive when the queue would give the contacts right back."""
-    if move.to_queue and move.from_operator.is_active and not move.deactivate:
+    if move.to_queue and move.from_operator.takes_contacts and not move.deactivate:
         raise OperatorStillActive
 
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from django.utils.translation import gettext_lazy as _
 
 from crm_project.api.refusals import Refusal
+from distribution.standing import Obstacle
 
 
 class SourceNotFound(Refusal):
@@ -41,10 +42,16 @@ class SourceInactive(Refusal):
 
 
 class OperatorUnavailable(Refusal):
-    """The operator named is inactive or at the limit."""
+    """The operator named cannot take a contact: inactive, paused or at the limit."""
 
     code = "operator_unavailable"
     message = _("This operator is inactive or at the limit. Choose another, or raise the limit.")
+
+
+class OperatorPaused(OperatorUnavailable):
+    """The operator named is paused."""
+
+    message = _("This operator is paused. Choose another, or wait until the pause is over.")
 
 
 class NobodyAvailable(Refusal):
@@ -124,3 +131,8 @@ class EmptyPeriod(Refusal):
     message = _("Nothing lies in this period. Let it begin before it ends.")
     status = HTTPStatus.BAD_REQUEST
     field = "from"
+
+
+def unavailable(obstacle: Obstacle) -> OperatorUnavailable:
+    """Return the refusal that tells why the operator named cannot take a contact."""
+    return OperatorPaused() if obstacle is Obstacle.PAUSED else OperatorUnavailable()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import partial
 
 from distribution.assignment import Unconfirmed, draw_operator, end, give, left_to_queue, put_in_queue
-from distribution.availability import can_take_as_read, has_weight, standing_of
+from distribution.availability import can_take_as_read, has_weight, obstacle_by_hand, standing_of
 from distribution.decisions import Attempt, record
 from distribution.errors import (
     ContactClosed,
@@ -12,7 +12,7 @@ from distribution.errors import (
     NoLongerTheirs,
     OperatorNotFound,
     OperatorStillActive,
-    OperatorUnavailable,
+    unavailable,
 )
 from distribution.locks import lock_contact, lock_operator, lock_operator_with_room, lock_operators
 from distribution.models import Trigger
@@ -32,9 +32,14 @@ from operators.models import Operator
 
 
 @in_transaction
-def close_contact(contact_id: int) -> Contact:
-    """Close the contact and return it; a closed one is returned unchanged. Raises ContactNotFound."""
+def close_contact(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
+    """Close the contact and return it; a closed one is returned unchanged.
+
+    Raises ContactNotFound, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
+    """
     contact = lock_contact(contact_id)
+    if from_operator_id not in (None, contact.operator_id):
+        raise NoLongerTheirs
     if not contact.is_closed:
         end(contact)
         _drain_for(contact.operator_id)
@@ -54,7 +59,7 @@ def close_waiting(contact_id: int) -> Contact:
 def reopen_contact(contact_id: int) -> Contact:
     """Reopen the contact and return it; an open one is returned unchanged.
 
-    It goes back to its operator if they are active and below the limit, else into the queue with its first age.
+    It goes back to its operator if they can take it, else into the queue with its first age.
     Raises ContactNotFound.
     """
     contact = lock_contact(contact_id)
@@ -94,9 +99,9 @@ def reassign_to_operator(
     if operator is None or not Operator.objects.filter(on_list_of(among), pk=operator_id).exists():
         raise OperatorNotFound
     attempt = _by_hand(contact, operator, trigger)
-    if not can_take_as_read(operator):
+    if (obstacle := obstacle_by_hand(operator)) is not None:
         after_refusal(_record_failure, contact, attempt)
-        raise OperatorUnavailable
+        raise unavailable(obstacle)
     give(contact, operator, attempt)
     _drain_for(previous_id)
     return contact
@@ -135,7 +140,7 @@ def return_to_queue(contact_id: int, *, from_operator_id: int, trigger: Trigger 
     it again; then nothing changes.
     """
     contact = _lock_open_contact(contact_id, from_operator_id)
-    if lock_operator(from_operator_id).is_active:
+    if lock_operator(from_operator_id).takes_contacts:
         raise OperatorStillActive
     put_in_queue(contact, Attempt(trigger=trigger, account=Account()))
     drain_after_commit(sources_sharing_operators(contact.source_id))

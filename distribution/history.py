@@ -18,7 +18,7 @@ from operators.models import Operator
 WEIGHT = "weight"
 EXISTS = "exists"
 RECORDED = {
-    Operator: ("name", "external_id", "is_active", "max_load"),
+    Operator: ("name", "external_id", "is_active", "is_paused", "max_load"),
     Source: (
         "name",
         "code",

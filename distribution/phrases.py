@@ -18,6 +18,7 @@ type Names = Mapping[int, str]
 
 WHY_NOT = {
     Obstacle.INACTIVE: pgettext_lazy("why an operator is not available", "inactive"),
+    Obstacle.PAUSED: pgettext_lazy("why an operator is not available", "paused"),
     Obstacle.ZERO_WEIGHT: gettext_lazy("weight 0"),
     Obstacle.AT_LIMIT: gettext_lazy("at the limit"),
     Obstacle.EXCLUDED: pgettext_lazy("why an operator is not available", "the contact leaves them"),

@@ -1,8 +1,8 @@
 """How the rounds of a decision are written into its row, and read again: small, and without loss.
 
-A roster is a list of [operator id, weight, load, limit, active]. Only the first round holds it whole; the others, and
-the first one too when there is a stored version of a long roster, hold what differs from it: a whole row where it is
-new or another, and the id alone where it is gone.
+A roster is a list of [operator id, weight, load, limit, state]; the state is one of STATES. Only the first round holds
+it whole; the others, and the first one too when there is a stored version of a long roster, hold what differs from it:
+a whole row where it is new or another, and the id alone where it is gone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,10 @@ from distribution.rounds import Outcome, Round
 from distribution.standing import Obstacle, Standing
 
 STANDINGS_KEPT = 16_384
+
+# (active, paused) by the number that stands for it.
+STATES = {0: (False, False), 1: (True, False), 2: (True, True), 3: (False, True)}
+NUMBERS = {state: number for number, state in STATES.items()}
 
 # What reading values of a wrong shape, and replaying what was read, can raise: somebody tampered with the row.
 DEFECTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -147,7 +151,7 @@ def _round_read(value: dict[str, Any], roster: Sequence[Standing]) -> Round:
 
 
 def _row(standing: Standing) -> list[Any]:
-    return [*standing[:4], int(standing.is_active)]
+    return [*standing[:4], NUMBERS[standing[4:]]]
 
 
 def _standing(row: list[Any]) -> Standing:
@@ -156,5 +160,5 @@ def _standing(row: list[Any]) -> Standing:
 
 # The same few standings come again and again in neighbouring decisions, of which a report reads very many.
 @lru_cache(maxsize=STANDINGS_KEPT)
-def _standing_as_written(operator_id: int, weight: int, load: int, max_load: int, is_active: int) -> Standing:
-    return Standing(operator_id, weight, load, max_load, bool(is_active))
+def _standing_as_written(operator_id: int, weight: int, load: int, max_load: int, state: int) -> Standing:
+    return Standing(operator_id, weight, load, max_load, *STATES[state])

@@ -4,10 +4,11 @@ import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
-from distribution.availability import standing_of
+from crm_project.api.refusals import Refusal
+from distribution.availability import obstacle_by_hand, standing_of
 from distribution.bulk import BulkMove, Moved, Result, Stayed
 from distribution.draw import draw
-from distribution.errors import NobodyAvailable, OperatorUnavailable
+from distribution.errors import NobodyAvailable, unavailable
 from distribution.standing import Obstacle, Standing, available
 from distribution.strategy import STRATEGIES
 from leads.models import Contact, Source
@@ -65,4 +66,10 @@ class Rehearsal:
     def _result(self, receiver: Operator | None) -> Result:
         if receiver is not None or self._move.to_queue:
             return Moved(receiver)
-        return Stayed(NobodyAvailable() if self._move.to_operator is None else OperatorUnavailable())
+        return Stayed(self._refusal())
+
+    def _refusal(self) -> Refusal:
+        if self._move.to_operator is None:
+            return NobodyAvailable()
+        obstacle = obstacle_by_hand(self._operators[self._move.to_operator.pk])
+        return unavailable(obstacle or Obstacle.AT_LIMIT)

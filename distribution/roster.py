@@ -46,7 +46,7 @@ def change_operator(operator_id: int, *, seen: Mapping[str, Any] | None = None, 
     if operator.max_load != before["max_load"]:
         note_limit(operator_id)
     record_changes(operator, before)
-    if can_take_as_read(operator) and changes.keys() & {"is_active", "max_load"}:
+    if can_take_as_read(operator) and changes.keys() & {"is_active", "is_paused", "max_load"}:
         drain_after_commit(sources_of_operator(operator_id))
     return operator
 

@@ -48,6 +48,17 @@ def names_of_sources(source_ids: Collection[int]) -> dict[int, str]:
     return dict(Source.objects.filter(pk__in=source_ids).order_by().values_list("pk", "name"))
 
 
+def contacts_in_work(operator_id: int) -> QuerySet[Contact]:
+    """Return the active contacts of the operator with their sources, whoever has been with them longest first."""
+    contacts = Contact.objects.active().filter(operator=operator_id)
+    return contacts.select_related("source").order_by("assigned_at", "id")
+
+
+def waiting_for_operator(operator_id: int, *, most: int) -> int:
+    """Return how many contacts wait, on any active source, that could be given to the operator; at most `most`."""
+    return _waiting_for(operator_id)[:most].count()
+
+
 def was_chosen() -> Exists:
     """Return the filter of operators whom a decision names as its winner."""
     return Exists(Decision.objects.filter(operator=OuterRef("pk")))
@@ -110,8 +121,7 @@ def somebody_waits_longer(contact: Contact) -> bool:
 
 def somebody_waits_for(operator_id: int, *, longer_than: Contact) -> bool:
     """Return whether an older contact waits, on any active source, that could be given to the operator."""
-    waiting = Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
-    return waiting.filter(_older_than(longer_than)).exists()
+    return _waiting_for(operator_id).filter(_older_than(longer_than)).exists()
 
 
 def weight_of(source_id: int, operator_id: int) -> int:
@@ -168,6 +178,10 @@ def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ())
         .values_list("pk", "oldest_id")
         .first()
     )
+
+
+def _waiting_for(operator_id: int) -> QuerySet[Contact]:
+    return Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
 
 
 def _older_than(contact: Contact) -> Q:

@@ -199,8 +199,7 @@ def _put_in_queue(decision: Decision) -> str:
 
 
 def _could_not_take(standing: Standing, names: Names) -> str:
-    # Whoever is named needs no weight.
-    obstacle = Obstacle.AT_LIMIT if standing.is_active else Obstacle.INACTIVE
+    obstacle = standing.obstacle_by_hand or Obstacle.AT_LIMIT
     sentence = _("%(operator)s was named but could not take the contact: %(reason)s. Nothing changed.")
     return sentence % {
         "operator": named(standing.operator_id, names),

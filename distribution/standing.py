@@ -9,6 +9,7 @@ class Obstacle(StrEnum):
     """Why an operator of a source is not available; the values are stable codes."""
 
     INACTIVE = "inactive"
+    PAUSED = "paused"
     ZERO_WEIGHT = "zero_weight"
     AT_LIMIT = "at_limit"
     EXCLUDED = "excluded"  # the contact is to leave them
@@ -24,17 +25,25 @@ class Standing(NamedTuple):
     load: int
     max_load: int
     is_active: bool
+    is_paused: bool = False
 
     @property
     def obstacle(self) -> Obstacle | None:
         """What keeps them from being available; None when nothing does."""
         if not self.is_active:
             return Obstacle.INACTIVE
+        if self.is_paused:
+            return Obstacle.PAUSED
         if self.weight == 0:
             return Obstacle.ZERO_WEIGHT
         if self.load >= self.max_load:
             return Obstacle.AT_LIMIT
         return None
+
+    @property
+    def obstacle_by_hand(self) -> Obstacle | None:
+        """The same for whoever is named by hand, who needs no weight."""
+        return self._replace(weight=1).obstacle
 
 
 def available(roster: Sequence[Standing], excluded: Mapping[int, Obstacle] | None = None) -> list[Standing]:

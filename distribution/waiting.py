@@ -17,6 +17,7 @@ from operators.models import Weight
 # What would be otherwise in the standing of an operator whom the obstacle no longer stops.
 REMOVED_BY: Mapping[Obstacle, Mapping[str, Any]] = {
     Obstacle.INACTIVE: {"is_active": True},
+    Obstacle.PAUSED: {"is_paused": False},
     Obstacle.ZERO_WEIGHT: {"weight": 1},
     Obstacle.AT_LIMIT: {"load": 0, "max_load": 1},
 }

@@ -15,7 +15,8 @@ from leads.models import ContactStatus
 VERDICTS_TOLD = [(verdict.value, told) for verdict, told in VERDICTS.items()]
 OBSTACLES = [(obstacle.value, told) for obstacle, told in WHY_NOT.items()]
 OBSTACLES_OF_NEXT = [
-    (obstacle.value, WHY_NOT[obstacle]) for obstacle in (Obstacle.INACTIVE, Obstacle.ZERO_WEIGHT, Obstacle.AT_LIMIT)
+    (obstacle.value, WHY_NOT[obstacle])
+    for obstacle in (Obstacle.INACTIVE, Obstacle.PAUSED, Obstacle.ZERO_WEIGHT, Obstacle.AT_LIMIT)
 ]
 
 

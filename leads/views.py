@@ -1,6 +1,7 @@
 """The API's calls about sources, leads and contacts."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -13,8 +14,8 @@ from rest_framework.response import Response
 
 from crm_project.access.callers import (
     CLOSING,
+    CREATING,
     MANAGING,
-    MANAGING_ALL,
     READING,
     READING_CONTACTS,
     REGISTERING,
@@ -46,6 +47,8 @@ from leads.serializers import (
     WeightsSerializer,
 )
 
+WEIGHT, DECISION = "operators.weight", "distribution.decision"
+
 # Building a serializer's fields costs more than using them, and this one holds nothing of a request.
 CONTACT = ContactSerializer()
 
@@ -62,11 +65,11 @@ class SourceViewSet(SettingsViewSet):
     rights = {
         "list": READING,
         "retrieve": READING,
-        "create": MANAGING_ALL,
+        "create": CREATING,
         "partial_update": MANAGING,
-        "operators": READING,
-        "set_operators": MANAGING,
-        "replace_operators": MANAGING,
+        "operators": replace(READING, of=WEIGHT),
+        "set_operators": replace(MANAGING, of=WEIGHT),
+        "replace_operators": replace(MANAGING, of=WEIGHT),
         "preview": READING,
         "fairness": READING,
     }
@@ -162,7 +165,7 @@ class ContactViewSet(ReadViewSet):
         "list": READING_CONTACTS,
         "retrieve": READING_CONTACTS,
         "create": REGISTERING,
-        "decisions": READING,
+        "decisions": replace(READING, of=DECISION),
         "close": CLOSING,
         "reopen": MANAGING,
         "reassign": MANAGING,

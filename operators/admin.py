@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from crm_project.admin.columns import list_link, load_and_limit, share_now
+from crm_project.admin.columns import label, list_link, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.leaving import OperatorLeavingAdmin
@@ -31,6 +31,8 @@ from operators.models import Operator, Weight
 
 ACTIVATED = ngettext_lazy("%(count)d operator activated.", "%(count)d operators activated.", "count")
 DEACTIVATED = ngettext_lazy("%(count)d operator deactivated.", "%(count)d operators deactivated.", "count")
+PAUSED = ngettext_lazy("%(count)d operator paused.", "%(count)d operators paused.", "count")
+RESUMED = ngettext_lazy("%(count)d operator goes on.", "%(count)d operators go on.", "count")
 
 
 class RoomFilter(admin.SimpleListFilter):
@@ -61,22 +63,38 @@ class OperatorWeightInline(WeightInline):
 class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
     """Operators with their load and their weights."""
 
-    list_display = ("name", "load_and_limit", "is_active", "external_id", "created")
-    list_filter = ("is_active", RoomFilter)
+    list_display = ("name", "load_and_limit", "is_active", "pause_label", "external_id", "created")
+    list_filter = ("is_active", "is_paused", RoomFilter)
     search_fields = ("name", "external_id")
     form = ReasonedForm
     resource_classes = [OperatorResource]
-    fields = ("name", "external_id", "is_active", "max_load", "active_contacts", "reason")
-    readonly_fields = ("active_contacts",)
+    fields = ("name", "external_id", "is_active", "is_paused", "max_load", "active_contacts", "user", "reason")
+    readonly_fields = ("active_contacts", "account")
+    autocomplete_fields = ("user",)
     inlines = (OperatorWeightInline,)
-    actions = ("activate", "deactivate", "delete_selected")
-    logged_fields = ("is_active",)
+    actions = ("activate", "deactivate", "pause", "resume", "delete_selected")
+    logged_fields = ("is_active", "is_paused")
     summed_by = {"is_active": _("active")}
+
+    def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[Any]:
+        """Return the fields; who may not see users is only told the name of the account."""
+        may_choose = request.user.has_perm("auth.view_user")
+        return [name if may_choose or name != "user" else "account" for name in super().get_fields(request, obj)]
+
+    @admin.display(description=_("account"))
+    def account(self, operator: Operator) -> str:
+        """Show with whom the operator logs in."""
+        return "-" if operator.user is None else operator.user.get_username()
 
     @admin.display(description=_("load / limit"), ordering="load")
     def load_and_limit(self, operator: Operator) -> str:
         """Show the load / limit."""
         return load_and_limit(operator)
+
+    @admin.display(description=_("pause"), ordering="is_paused")
+    def pause_label(self, operator: Operator) -> str:
+        """Show that the operator takes a break."""
+        return label(_("paused"), "warning") if operator.is_paused else ""
 
     @admin.display(description=_("load / limit"))
     def active_contacts(self, operator: Operator) -> str:
@@ -112,6 +130,16 @@ class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
         """Give them nothing new, and ask what becomes of the contacts they have."""
         deactivate = partial(roster.change_operator, is_active=False)
         return self.deactivate_rows(request, operators, deactivate, DEACTIVATED)
+
+    @admin.action(permissions=["change"], description=_("Pause"))
+    def pause(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Give them nothing new until they go on."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_paused=True), PAUSED)
+
+    @admin.action(permissions=["change"], description=_("End the pause"))
+    def resume(self, request: HttpRequest, operators: QuerySet[Operator]) -> None:
+        """Let them go on, beginning with the contacts that wait."""
+        self.apply(request, operators, lambda pk: roster.change_operator(pk, is_paused=False), RESUMED)
 
 
 class ReasonedWeightForm(WeightForm):

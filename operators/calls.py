@@ -7,7 +7,7 @@ from crm_project.access.schema import Body, Call
 from operators.serializers import OperatorSerializer
 
 NEW_OPERATOR = {"name": "Оператор 1", "is_active": True, "max_load": 10}
-OPERATOR = {"id": 1, **NEW_OPERATOR, "load": 0, "external_id": None}
+OPERATOR = {"id": 1, **NEW_OPERATOR, "is_paused": False, "load": 0, "external_id": None}
 
 OPERATOR_CALLS = {
     "list": Call(
@@ -28,8 +28,9 @@ OPERATOR_CALLS = {
     "partial_update": Call(
         summary=_("Change an operator"),
         description=_(
-            "What is left out stays. A lower limit or switching off takes nothing away; a higher limit or switching on "
-            "gives them waiting contacts at once, which the load in the answer does not count yet."
+            "What is left out stays. A lower limit, switching off or a pause takes nothing away; a higher limit, "
+            "switching on or the end of a pause gives them waiting contacts at once, which the load in the answer does "
+            "not count yet."
         ),
         body=Body(OperatorSerializer, {"max_load": 20}),
         answers={status.HTTP_200_OK: Body(OperatorSerializer, {**OPERATOR, "max_load": 20}, _("The operator."))},

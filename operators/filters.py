@@ -12,6 +12,7 @@ class OperatorFilter(filters.FilterSet):
 
     external_id = TextFilter("external_id", help_text=_("Their id in another system, returned by the API beside ours."))
     is_active = YesNoFilter("is_active", help_text=_("Whether they take new contacts."))
+    is_paused = YesNoFilter("is_paused", help_text=_("Whether they take a break and get no new contacts."))
 
     class Meta:
         model = Operator

@@ -1,5 +1,6 @@
 """Who takes contacts, and how large a part of each source."""
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -28,6 +29,12 @@ class Operator(models.Model):
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("When off, the operator keeps their contacts and gets no new ones.")
     )
+    is_paused = models.BooleanField(
+        _("paused"),
+        default=False,
+        db_default=False,
+        help_text=_("The operator's own switch, for a break: they keep their contacts and get no new ones."),
+    )
     max_load = models.PositiveIntegerField(
         _("limit"),
         default=DEFAULT_LIMIT,
@@ -47,11 +54,21 @@ class Operator(models.Model):
     limit_set_at = models.DateTimeField(
         _("limit set"), default=timezone.now, editable=False, help_text=_("When the limit got its present value.")
     )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="operator",
+        verbose_name=_("account"),
+        help_text=_("With whom the operator logs in, to see the page of their own contacts."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("operator")
         verbose_name_plural = _("operators")
+        permissions = [("work_as_operator", "Can work on their own contacts")]
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(max_load__gte=0, max_load__lte=HIGHEST_LIMIT), name="operator_limit"),
@@ -64,6 +81,11 @@ class Operator(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def takes_contacts(self) -> bool:
+        """Whether they are active and not paused, as they were read."""
+        return self.is_active and not self.is_paused
 
     @property
     def has_room(self) -> bool:

@@ -12,6 +12,6 @@ class OperatorSerializer(StrictModelSerializer):
 
     class Meta:
         model = Operator
-        fields = ["id", "name", "is_active", "max_load", "load", "external_id", "reason"]
+        fields = ["id", "name", "is_active", "is_paused", "max_load", "load", "external_id", "reason"]
         read_only_fields = ["id", "load"]
         extra_kwargs = {"external_id": {"allow_blank": False}}

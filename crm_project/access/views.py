@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from crm_project.access.acting import because
-from crm_project.access.callers import MANAGING_ALL, READING, Caller, Right
+from crm_project.access.callers import CREATING, MANAGING_ALL, READING, Caller, Right
 from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, key_of, replay, retryable
 from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
@@ -36,7 +36,7 @@ def missing_when(gone: type[Refusal]) -> Iterator[None]:
 class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):
     """A list and single rows, by a numeric id.
 
-    A subclass says in `rights` what each of its actions asks of an API key, and in `within` which rows belong to
+    A subclass says in `rights` what each of its actions asks of whoever calls, and in `within` which rows belong to
     some sources; in `calls` what the OpenAPI document says of each action.
     """
 
@@ -115,7 +115,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
 class SettingsViewSet(ReadViewSet):
     """Rows that are also created and changed, by the services that a subclass names."""
 
-    rights = {**ReadViewSet.rights, "create": MANAGING_ALL, "partial_update": MANAGING_ALL}
+    rights = {**ReadViewSet.rights, "create": CREATING, "partial_update": MANAGING_ALL}
     http_method_names = ["get", "post", "put", "patch", "head", "options"]
 
     def create_row(self, **fields: Any) -> Any:

@@ -94,6 +94,11 @@ class ServiceAdmin(Admin, OwnTransactions):
         """Show when the row was stored."""
         return moment(row.created_at)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Return the fields; whoever only looks is not asked why."""
+        may_save = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        return [name for name in super().get_fields(request, obj) if may_save or name != REASON]
+
     def create_row(self, **fields: Any) -> Model:
         """Store and return a new row."""
         raise NotImplementedError

@@ -10,6 +10,8 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from crm_project.admin.my_contacts import works_as_operator
+
 
 class Entry(NamedTuple):
     """A page that whoever may view the rows of the model finds in the sidebar.
@@ -63,6 +65,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": title, "items": [_item(entry) for entry in entries if _may_see(request, entry)]}
         for title, entries in GROUPS
     ]
+    if works_as_operator(request):
+        own = {"title": _("My contacts"), "icon": "inbox", "link": reverse("admin:my_contacts")}
+        groups[0]["items"].insert(0, own)
     _mark_where_we_are(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
 

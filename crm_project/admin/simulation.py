@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core import signing
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -187,10 +188,15 @@ class SimulationPage:
             "sources": [_source_cells(row) for row in report.sources if row is report.source or row.differs],
             "unchanged": sum(not row.differs for row in report.sources[1:]),
             "operators": [_operator_cells(row) for row in report.operators],
-            "proposal": proposal.signed() if proposal.differences() else "",
+            "proposal": proposal.signed() if self._may_set_weights() and proposal.differences() else "",
         }
 
+    def _may_set_weights(self) -> bool:
+        return self._admin.admin_site.get_model_admin(Weight).has_change_permission(self._request)
+
     def _confirmed(self) -> HttpResponse:
+        if not self._may_set_weights():
+            raise PermissionDenied
         try:
             proposal = Proposal.of_page(self._source, self._request.POST["proposal"])
             form = ReasonForm(self._request.POST if "reason" in self._request.POST else None)

@@ -1,6 +1,7 @@
 """Weights as a table inside the page of a source or an operator."""
 
 from collections import defaultdict
+from operator import gt, lt
 from typing import Any
 
 from django.contrib import admin
@@ -20,7 +21,7 @@ from crm_project.admin.weight_rows import FixedRow, WeightFormSet
 from crm_project.admin.weight_share import why_not
 from distribution import roster
 
-GIVING_ROOM = ("is_active", "max_load")
+GIVING_ROOM = {"is_active": gt, "is_paused": lt, "max_load": gt}
 
 
 class WeightForm(TouchedFieldsForm):
@@ -98,5 +99,9 @@ class WithWeightsAdmin(WithSettingHistoryAdmin, ProtectedDeletionAdmin):
 
 
 def room_given(form: ModelForm) -> dict[str, Any]:
-    """Return the fields that the user raised or switched on."""
-    return {name: value for name, value in touched(form).items() if name in GIVING_ROOM and value > form.initial[name]}
+    """Return the fields of which the user made room: raised, switched on, or a pause that ended."""
+    return {
+        name: value
+        for name, value in touched(form).items()
+        if name in GIVING_ROOM and GIVING_ROOM[name](value, form.initial[name])
+    }

@@ -12,7 +12,7 @@ DESCRIPTION: str | Promise = _(
     "A bot registers a contact with one call, and an operator is drawn by weight among those who have room.\n\n"
     "**Who may call.** An API key (`Authorization: Bearer crm_…`) may what its scopes say: `register`, `read`, "
     "`manage`; limited to some sources, it finds nothing of the others. Staff use HTTP Basic or the session of the "
-    "back office, and may everything.\n\n"
+    "back office, and may what their permissions there say.\n\n"
     "**Bodies** are JSON in UTF-8, at most one megabyte. A field that is not known is refused. Times are ISO 8601.\n\n"
     "**Lists** come in pages. A filter that is not known is refused.\n\n"
     "**Errors** have one shape: `type`, and for each error `code` (stable), `detail` (a sentence in your language) and "

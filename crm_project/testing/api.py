@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def api(django_user_model: type[User], db: None) -> APIClient:
-    """A client that is logged in as a member of staff."""
+    """A client that is logged in as somebody who may do everything."""
     from rest_framework.test import APIClient  # not before the plugin has named the database
 
     client = APIClient()
-    client.force_login(django_user_model.objects.create_user("supervisor", is_staff=True))
+    client.force_login(django_user_model.objects.create_superuser("supervisor"))
     return client
 
 

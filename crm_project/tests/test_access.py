@@ -56,18 +56,18 @@ class TestWithALogIn:
         assert errors(client.get("/api/operators")) == [("not_authenticated", None)]
 
     def test_staff_are_admitted_by_http_basic(self, client: Client) -> None:
-        User.objects.create_user("anna", password="secret", is_staff=True)
+        User.objects.create_superuser("anna", password="secret")
 
         assert client.get("/api/operators", headers=basic("anna", "secret")).status_code == 200
 
     def test_staff_are_admitted_by_their_session(self, client: Client) -> None:
-        client.force_login(User.objects.create_user("anna", is_staff=True))
+        client.force_login(User.objects.create_superuser("anna"))
 
         assert client.get("/api/operators").status_code == 200
 
     def test_a_session_needs_the_csrf_token_to_write(self) -> None:
         client = Client(enforce_csrf_checks=True)
-        client.force_login(User.objects.create_user("anna", is_staff=True))
+        client.force_login(User.objects.create_superuser("anna"))
 
         response = client.post("/api/operators", {"name": "x"}, content_type="application/json")
 
@@ -75,7 +75,7 @@ class TestWithALogIn:
         assert not Operator.objects.exists()
 
     def test_a_wrong_password_is_401(self, client: Client) -> None:
-        User.objects.create_user("anna", password="secret", is_staff=True)
+        User.objects.create_superuser("anna", password="secret")
 
         response = client.get("/api/operators", headers=basic("anna", "guess"))
 

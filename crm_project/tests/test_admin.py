@@ -130,8 +130,8 @@ def test_the_sidebar_leads_to_what_the_user_may_see(admin_client: Client) -> Non
 
 @pytest.mark.parametrize("model", ["auth_user", "auth_group"])
 def test_users_and_groups_have_their_pages(admin_client: Client, model: str) -> None:
-    Group.objects.create(name="Supervisors")
-    row = User.objects.get() if model == "auth_user" else Group.objects.get()
+    group = Group.objects.create(name="Night shift")
+    row = User.objects.get() if model == "auth_user" else group
     for url in (address(model), address(model, "change", row.pk), address(model, "delete", row.pk)):
         assert admin_client.get(url).status_code == 200
 

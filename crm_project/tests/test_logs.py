@@ -117,7 +117,7 @@ class TestAnUnhandledError:
     def test_in_the_api_is_logged_without_the_person(
         self, failure: Callable[..., Any], what: str, api: APIClient, console: Console
     ) -> None:
-        User.objects.create_user("anna", password="secret", is_staff=True)
+        User.objects.create_superuser("anna", password="secret")
         api.raise_request_exception = False
         with patch("leads.views.register_contact", failure):
             response = api.post(

@@ -68,7 +68,7 @@ CONFLICTS = {
     "contacts_reassign": {"contact_closed", "nobody_available", "operator_unavailable", "still_running"},
 }
 PARAMETERS = {
-    "operators_list": {"page", "page_size", "external_id", "is_active"},
+    "operators_list": {"page", "page_size", "external_id", "is_active", "is_paused"},
     "sources_list": {"page", "page_size", "code", "is_active"},
     "sources_fairness": {"from", "to"},
     "leads_list": {"page", "page_size", "external_id"},
@@ -77,6 +77,7 @@ PARAMETERS = {
 }
 VALUES = {
     "is_active": "true",
+    "is_paused": "true",
     "status": "waiting",
     "created_after": "2026-11-23T00:00:00Z",
     "created_before": "2026-11-23T00:00:00%2B03:00",

@@ -89,15 +89,18 @@ def _with_id(text: str) -> list[Operator]:
 
 
 def _as_candidate(operator: Operator) -> str:
-    state = (
-        pgettext("state of an operator", "active")
-        if operator.is_active
-        else pgettext("state of an operator", "inactive")
-    )
     return _("  id %(id)s: %(name)s, load %(load)s / %(limit)s, %(state)s") % {
         "id": operator.pk,
         "name": operator.name,
         "load": operator.load,
         "limit": operator.max_load,
-        "state": state,
+        "state": _state_of(operator),
     }
+
+
+def _state_of(operator: Operator) -> str:
+    if not operator.is_active:
+        return pgettext("state of an operator", "inactive")
+    if operator.is_paused:
+        return pgettext("state of an operator", "paused")
+    return pgettext("state of an operator", "active")

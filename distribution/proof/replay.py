@@ -63,8 +63,8 @@ def _flaws_by_hand(operator_id: int | None, account: Account) -> Iterator[Flaw]:
         return
     if not _is_plain(named):
         yield Flaw.UNREADABLE
-    had_room = named.is_active and named.load < named.max_load
-    if had_room != (operator_id is not None) or type(account.passed_queue) is not bool:
+    could_take = named.obstacle_by_hand is None
+    if could_take != (operator_id is not None) or type(account.passed_queue) is not bool:
         yield Flaw.BY_HAND
     if operator_id not in (None, named.operator_id):
         yield Flaw.WINNER

@@ -15,6 +15,8 @@ from operators.models import Operator
 
 ROWS_AT_A_TIME = 1_000
 NO_OTHER = {Operator: {"source_id": None}, Source: {"operator_id": None}}
+# What settings are while no change was recorded, of rows that were recorded before these settings existed.
+UNRECORDED: dict[type[Operator | Source], dict[str, Any]] = {Operator: {"is_paused": False}, Source: {}}
 
 
 def examined_settings() -> Iterator[Finding | None]:
@@ -29,9 +31,12 @@ def examined_settings() -> Iterator[Finding | None]:
 def _examined(row: Operator | Source) -> Iterator[Finding | None]:
     key = {NAMED_BY[type(row)]: row.pk}
     now = settings_of(row)
-    for setting, text in _last_set("setting", **key, **NO_OTHER[type(row)]):
-        if setting in now:
-            yield None if parsed(text) == now[setting] else WrongSetting(setting, **key)
+    changes = _last_set("setting", **key, **NO_OTHER[type(row)])
+    recorded = {setting: parsed(text) for setting, text in changes if setting in now}
+    if recorded:
+        recorded = {**UNRECORDED[type(row)], **recorded}
+    for setting, value in recorded.items():
+        yield None if value == now[setting] else WrongSetting(setting, **key)
 
 
 def _examined_weights(source_id: int) -> Iterator[Finding | None]:

@@ -42,8 +42,13 @@ class Seat:
     """An operator; the fields of settings bear the settings' names."""
 
     is_active: bool = True
+    is_paused: bool = False
     max_load: int = 0
     load: int = 0
+
+    def standing(self, operator_id: int, weight: int) -> Standing:
+        """Return how they stand with the weight."""
+        return Standing(operator_id, weight, self.load, self.max_load, self.is_active, self.is_paused)
 
 
 @dataclass(slots=True)
@@ -144,7 +149,7 @@ class House:
     def _draw_up_rosters(self) -> None:
         for channel in self._channels.values():
             channel.roster = {
-                operator_id: Standing(operator_id, weight, seat.load, seat.max_load, seat.is_active)
+                operator_id: seat.standing(operator_id, weight)
                 for operator_id, weight in sorted(channel.weights.items())
                 if weight is not None and (seat := self._seats.get(operator_id)) is not None
             }
@@ -202,7 +207,8 @@ class House:
         case.handling = event.handling
         if case.status is not ACTIVE or case.operator_id is None:
             return False
-        if self._seats[case.operator_id].is_active:
+        seat = self._seats[case.operator_id]
+        if seat.is_active and not seat.is_paused:
             self._close_after_handling(case)
             return False
         self._put_in_queue(case)
@@ -282,7 +288,7 @@ class House:
 
     def _can_take(self, operator_id: int | None) -> bool:
         seat = self._seats.get(operator_id or 0)
-        return seat is not None and Standing(0, 1, seat.load, seat.max_load, seat.is_active).obstacle is None
+        return seat is not None and seat.standing(0, 1).obstacle is None
 
     def _drain(self) -> None:
         """Give the oldest contact that waits on an active source with somebody available, until there is none."""

@@ -16,7 +16,7 @@ from distribution.simulation.lives import SETTINGS, Order
 from leads.models import ContactStatus, Source
 from operators.models import Operator, Weight
 
-OF_OPERATOR = ("is_active", "max_load")
+OF_OPERATOR = ("is_active", "is_paused", "max_load")
 OF_SOURCE = ("is_active", "strategy", "prefer_same_operator")
 REPLAYED = {*OF_OPERATOR, *OF_SOURCE, WEIGHT, EXISTS}
 

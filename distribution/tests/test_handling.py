@@ -9,6 +9,7 @@ from distribution.errors import (
     ContactClosed,
     ContactNotFound,
     NobodyAvailable,
+    NoLongerTheirs,
     OperatorNotFound,
     OperatorStillActive,
     OperatorUnavailable,
@@ -83,6 +84,16 @@ class TestClosing:
     def test_an_unknown_contact_is_an_error(self) -> None:
         with pytest.raises(ContactNotFound):
             handling.close_contact(404)
+
+    def test_from_somebody_who_does_not_have_it_is_refused_and_changes_nothing(self) -> None:
+        operator = make_operator()
+        contact = arrive(make_source({operator: 1}))
+
+        with pytest.raises(NoLongerTheirs):
+            handling.close_contact(contact.pk, from_operator_id=make_operator().pk)
+
+        assert fresh(contact).status == "active"
+        assert handling.close_contact(contact.pk, from_operator_id=operator.pk).is_closed
 
 
 class TestReopening:

@@ -32,6 +32,7 @@ class TestServices:
         assert changes(operator_id=operator.pk) == [
             ("name", None, "Анна"),
             ("is_active", None, True),
+            ("is_paused", None, False),
             ("max_load", None, 3),
         ]
 

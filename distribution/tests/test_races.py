@@ -247,6 +247,31 @@ def test_reassigning_in_opposite_directions_meets_no_deadlock() -> None:
     assert_rules_hold()
 
 
+def test_whoever_pauses_beside_arrivals_and_moves_gets_nothing_once_the_pause_is_committed() -> None:
+    pausing, other = make_operator(max_load=1_000), make_operator(max_load=1_000)
+    source = make_source({pausing: 1, other: 1})
+    elsewhere = make_source({other: 1})
+    contacts = [arrive(elsewhere) for _ in range(20)]
+    paused_at: list[datetime] = []
+
+    def pause() -> None:
+        for _ in range(3):
+            arrive(source)
+        roster.change_operator(pausing.pk, is_paused=True)
+        paused_at.append(timezone.now())
+
+    def move_all() -> None:
+        for contact in contacts:
+            with suppress(OperatorUnavailable):
+                reassign_to_operator(contact.pk, pausing.pk)
+
+    run_concurrently(pause, move_all, *[lambda: [arrive(source) for _ in range(10)]] * 4)
+
+    assert not Contact.objects.filter(operator=pausing, assigned_at__gt=paused_at[0]).exists()
+    assert Contact.objects.waiting().count() == 0
+    assert_rules_hold()
+
+
 def test_closing_beside_giving_to_somebody_keeps_the_rules() -> None:
     first, second = make_operator(max_load=5), make_operator(max_load=5)
     source = make_source({first: 1})

@@ -40,6 +40,11 @@ places = st.integers(0, 3)
 weights = st.integers(0, 3)
 choices = st.integers(0, 1_000)
 
+SETTINGS_OF_AN_OPERATOR: dict[str, st.SearchStrategy[Any]] = {
+    "is_active": st.booleans(),
+    "is_paused": st.booleans(),
+    "max_load": places,
+}
 SETTINGS_OF_A_SOURCE: dict[str, st.SearchStrategy[Any]] = {
     "is_active": st.booleans(),
     "reuse_open_contact": st.booleans(),
@@ -122,7 +127,7 @@ class Distribution(RuleBasedStateMachine):
         except Refusal as refusal:
             assert refusal.code in {"contact_closed", "operator_still_active"}
 
-    @rule(choice=choices, change=st.fixed_dictionaries({}, optional={"is_active": st.booleans(), "max_load": places}))
+    @rule(choice=choices, change=st.fixed_dictionaries({}, optional=SETTINGS_OF_AN_OPERATOR))
     def change_an_operator(self, choice: int, change: dict[str, Any]) -> None:
         roster.change_operator(self.one_of(Operator, choice).pk, **change)
 

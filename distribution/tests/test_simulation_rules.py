@@ -88,7 +88,12 @@ class Recorded(RuleBasedStateMachine):
         assert contact.operator_id is not None
         self.attempt(handling.return_to_queue, contact.pk, from_operator_id=contact.operator_id)
 
-    @rule(choice=choices, change=st.fixed_dictionaries({}, optional={"is_active": st.booleans(), "max_load": places}))
+    @rule(
+        choice=choices,
+        change=st.fixed_dictionaries(
+            {}, optional={"is_active": st.booleans(), "is_paused": st.booleans(), "max_load": places}
+        ),
+    )
     def change_an_operator(self, choice: int, change: dict[str, Any]) -> None:
         roster.change_operator(self.one_of(Operator, choice).pk, **change)
 

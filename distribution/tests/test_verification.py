@@ -431,7 +431,7 @@ class TestLedgers:
 
     def test_a_contact_given_beyond_the_limit_is_found(self, anna: Operator, contacts: list[Contact]) -> None:
         roster.change_operator(anna.pk, max_load=1)
-        with patch("distribution.handling.can_take_as_read", return_value=True):
+        with patch("distribution.handling.obstacle_by_hand", return_value=None):
             waiting = arrive(contacts[0].source)
             handling.reassign_to_operator(waiting.pk, anna.pk)
 

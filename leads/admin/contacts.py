@@ -45,7 +45,7 @@ class ReceiverField(forms.ModelChoiceField):
 
     widget = UnfoldAdminSelectWidget
     default_error_messages = {
-        "invalid_choice": _("This operator is inactive or at the limit by now. Choose another."),
+        "invalid_choice": _("This operator is inactive, paused or at the limit by now. Choose another."),
     }
 
     def label_from_instance(self, obj: Any) -> str:
@@ -60,7 +60,9 @@ class ReceiverForm(forms.Form):
         Operator.objects.filter(can_take()).order_by("name", "pk"),
         label=_("Operator"),
         empty_label=_("Choose an operator"),
-        help_text=_("Those who are active and below their limit, with load / limit. A weight is not needed."),
+        help_text=_(
+            "Those who are active, not paused and below their limit, with load / limit. A weight is not needed."
+        ),
     )
     reason = reason_field()
 

@@ -21,6 +21,7 @@ MOST_OPERATORS_TOLD = 8
 
 REMEDIES = {
     Obstacle.INACTIVE: _("activate"),
+    Obstacle.PAUSED: _("end the pause"),
     Obstacle.ZERO_WEIGHT: _("give a weight"),
     Obstacle.AT_LIMIT: _("raise the limit (%(load)d / %(max_load)d)"),
 }

@@ -124,7 +124,7 @@ class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
         """Delete the source."""
         roster.delete_source(row.pk)
 
-    @action(permissions=["change"], description=_("What if …"), url_path="simulate")
+    @action(permissions=["view"], description=_("What if …"), url_path="simulate")
     def simulate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Answer the page that replays a past period with other weights."""
         source = self.get_object(request, object_id)

@@ -203,14 +203,19 @@ class TestApplying:
         assert weights(other) == []
 
 
-@pytest.mark.parametrize(("may", "status"), [("view_source", 403), ("change_source", 200)])
-def test_only_who_may_change_sources_may_look(client: Client, source: Source, may: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("may", "looking", "setting"),
+    [({"view_operator"}, 403, 403), ({"view_source"}, 200, 403), ({"view_source", "change_weight"}, 200, 200)],
+)
+def test_who_may_see_sources_may_look_and_who_may_change_weights_set_them(
+    client: Client, source: Source, may: set[str], looking: int, setting: int
+) -> None:
     user = User.objects.create_user("somebody", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename=may))
+    user.user_permissions.set(Permission.objects.filter(codename__in=may))
     client.force_login(user)
 
-    assert client.get(page_of(source)).status_code == status
-    assert client.post(page_of(source), {"proposal": "x"}, follow=True).status_code == status
+    assert client.get(page_of(source)).status_code == looking
+    assert client.post(page_of(source), {"proposal": "x"}, follow=True).status_code == setting
 
 
 def test_a_source_that_is_gone_is_told(admin_client: Client) -> None:

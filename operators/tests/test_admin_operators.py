@@ -9,6 +9,7 @@ from model_bakery import baker
 
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
+from crm_project.testing.staff import make_user
 from distribution.roster import change_operator, set_weights
 from operators.models import Operator, Weight
 
@@ -255,6 +256,39 @@ def test_operators_are_deactivated_and_activated_together(admin_client: Client) 
         "Changed active.",
         "Changed active.",
     ]
+
+
+def test_operators_are_paused_and_go_on_together(admin_client: Client) -> None:
+    operators = [make_operator(), make_operator(is_paused=True)]
+    waiting = make_source(dict.fromkeys(operators, 1))
+    response = run(admin_client, MODEL, "pause", *operators)
+    assert messages(response) == ["1 operator paused.", "1 was so already and stays as it is."]
+    contact = arrive(waiting)
+    assert contact.is_waiting
+    assert messages(run(admin_client, MODEL, "resume", operators[0])) == ["1 operator goes on."]
+    contact.refresh_from_db()
+    assert contact.operator == operators[0]
+    assert [entry.get_change_message() for entry in LogEntry.objects.filter(object_id=operators[0].pk)] == [
+        "Changed paused.",
+        "Changed paused.",
+    ]
+
+
+def test_a_weight_removed_while_a_pause_ends_draws_nothing_any_more(admin_client: Client) -> None:
+    operator = make_operator(is_paused=True)
+    waiting = arrive(make_source({operator: 1}))
+    typed = {"weights-0-DELETE": "on", "is_paused": None}
+    save(admin_client, change_page(operator), opened(admin_client, operator), **typed)
+    operator.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (operator.is_paused, waiting.is_waiting) == (False, True)
+
+
+def test_an_account_is_linked_and_one_that_is_taken_is_refused(admin_client: Client) -> None:
+    first, second, user = make_operator(), make_operator(), make_user("operator")
+    for operator in (first, second):
+        save(admin_client, change_page(operator), opened(admin_client, operator), user=user.pk)
+    assert list(Operator.objects.order_by("pk").values_list("user", flat=True)) == [user.pk, None]
 
 
 def test_too_many_rows_at_once_are_refused(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

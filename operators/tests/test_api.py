@@ -22,6 +22,7 @@ class TestCreating:
             "id": operator.pk,
             "name": "Оператор 1",
             "is_active": True,
+            "is_paused": False,
             "max_load": 10,
             "load": 0,
             "external_id": None,
@@ -101,10 +102,10 @@ class TestReading:
         assert body["previous"].endswith("/api/operators?page_size=2")
 
     def test_filters(self, api: APIClient) -> None:
-        make_operator(is_active=False)
+        make_operator(is_active=False, is_paused=True)
         active = make_operator(external_id="crm-7")
 
-        for filters in ("is_active=true", "external_id=crm-7"):
+        for filters in ("is_active=true", "is_paused=false", "external_id=crm-7"):
             assert [row["id"] for row in api.get(f"/api/operators?{filters}").json()["results"]] == [active.pk]
 
     @pytest.mark.parametrize(("word", "found"), [("true", 1), ("1", 1), ("false", 0), ("0", 0)])
@@ -139,6 +140,18 @@ class TestChanging:
         contact = arrive(make_source({operator: 1}))
 
         api.patch(f"/api/operators/{operator.pk}", {"max_load": 1})
+
+        contact.refresh_from_db()
+        assert contact.operator == operator
+
+    def test_the_end_of_a_pause_gives_them_what_waits(self, api: APIClient) -> None:
+        operator = make_operator()
+        source = make_source({operator: 1})
+        assert api.patch(f"/api/operators/{operator.pk}", {"is_paused": True}).json()["is_paused"] is True
+        contact = arrive(source)
+        assert contact.is_waiting
+
+        assert api.patch(f"/api/operators/{operator.pk}", {"is_paused": False}).json()["is_paused"] is False
 
         contact.refresh_from_db()
         assert contact.operator == operator

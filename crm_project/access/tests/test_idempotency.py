@@ -117,7 +117,7 @@ class TestTheSameKeyOnAnotherCall:
 class TestCallers:
     def test_each_has_keys_of_their_own(self, api: APIClient, source: Source) -> None:
         other = APIClient()
-        other.force_login(User.objects.create(username="other", is_staff=True))
+        other.force_login(User.objects.create_superuser("other"))
         callers = [api, other, key_for(), key_for()]
 
         assert len({call(caller).json()["id"] for caller in callers}) == 4

@@ -20,7 +20,7 @@ NAME, PASSWORD = "supervisor", "a supervisor's password"
 
 def main() -> None:
     """Make them and print the headers."""
-    User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
+    User.objects.create_superuser(NAME, password=PASSWORD)
     headers = {str(scope): f"Bearer {make_key(make_client(scope))}" for scope in Scope}
     headers["supervisor"] = f"Basic {b64encode(f'{NAME}:{PASSWORD}'.encode()).decode()}"
     json.dump(headers, sys.stdout)
