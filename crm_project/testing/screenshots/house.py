@@ -3,12 +3,12 @@
 import secrets
 from dataclasses import dataclass
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db.models import Count
 
 from crm_project.setup.administrator import LOGIN, create_first_administrator
-from distribution.roster import change_operator
+from distribution.demo_accounts import WORKS_AS
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 
@@ -35,7 +35,7 @@ class House:
 def furnish() -> House:
     """Tell the story into the empty database of DATABASE_URL and return what to look at."""
     call_command("demo", contacts=str(CONTACTS))
-    operator = Operator.objects.filter(is_active=True).order_by("-load", "pk")[0]
+    operator = Operator.objects.get(name=WORKS_AS)
     source = Source.objects.alias(number=Count("contacts")).order_by("-number")[0]
     lead = Lead.objects.alias(number=Count("contacts")).order_by("-number")[0]
     contact = Contact.objects.active().order_by("-created_at")[0]
@@ -50,8 +50,8 @@ def _administrator() -> Account:
 
 
 def _account_of(operator: Operator) -> Account:
-    password = secrets.token_urlsafe(12)
-    user = User.objects.create_user("operator", password=password, is_staff=True)
-    user.groups.add(Group.objects.get(name="operator"))
-    change_operator(operator.pk, user=user)
-    return Account(user.username, password)
+    user = User.objects.get(operator=operator)
+    account = Account(user.username, secrets.token_urlsafe(12))
+    user.set_password(account.password)
+    user.save(update_fields=["password"])
+    return account
