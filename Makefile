@@ -16,10 +16,10 @@ run: ## Install, migrate and serve on http://127.0.0.1:8000 (HOST, PORT, DATABAS
 	@$(RUNTIME)
 	@exec $(PYTHON_BIN) manage.py serve
 
-demo: ## Fill demo.db with people, sources and a few thousand contacts (another with DATABASE_URL)
+demo: ## Fill demo.db with a week of an invented company, once, and serve it with life in it (another with DATABASE_URL)
 	@$(RUNTIME)
 	@export DATABASE_URL="$${DATABASE_URL:-sqlite:///demo.db}"; \
-	$(PYTHON_BIN) manage.py demo && echo "To look at it: DATABASE_URL=$$DATABASE_URL make run"
+	$(PYTHON_BIN) manage.py demo --once && exec $(PYTHON_BIN) manage.py serve --live-demo
 
 test: ## Run the tests on SQLite and on a PostgreSQL of their own (ARGUMENTS="-k name" for some of them)
 	@$(DEVELOPMENT)
