@@ -21,4 +21,4 @@ def make_user(*roles: str, **fields: Any) -> User:
 
 def _make_roles() -> None:
     """Make the groups that the migration made: a test in real transactions empties every table behind it."""
-    import_module("distribution.migrations.0003_roles").make_roles(apps, None)
+    import_module("distribution.migrations.0004_roles").make_roles(apps, None)
