@@ -131,7 +131,7 @@ def prune() -> None:
     """Remove the runs that began a week ago."""
     old = BulkRun.objects.filter(began_at__lt=timezone.now() - KEPT)
     rows = BulkRow.objects.filter(run__in=old)
-    rows._raw_delete(rows.db)
+    rows.delete()
     old.delete()
 
 

@@ -34,6 +34,11 @@ def sweep_command(every: int) -> list[str]:
     return [sys.executable, str(BASE_DIR / "manage.py"), "drain_queue", "--every", str(every)]
 
 
+def life_command() -> list[str]:
+    """Return the command that lets contacts arrive and be closed by themselves in a demo."""
+    return [sys.executable, str(BASE_DIR / "manage.py"), "live_demo"]
+
+
 class Child:
     """A process in a group of its own, so that a Ctrl-C in the terminal reaches its parent only, who stops it."""
 

@@ -1,3 +1,4 @@
+import re
 import signal
 from collections import Counter
 from datetime import timedelta
@@ -5,13 +6,17 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
 from crm_project.testing.rows import assert_rules_hold, empty_the_house, make_operator
 from distribution.audit import audit
+from distribution.demo import CHANGES, ON_A_BREAK, RUSH_LENGTH
+from distribution.demo_accounts import WORKS_AS
 from distribution.handling import close_contact
+from distribution.models import SettingChange
 from leads.models import Contact, Lead, Source
 from operators.models import Operator, Weight
 
@@ -33,7 +38,9 @@ def test_people_sources_weights_and_contacts_of_every_kind_are_made(capsys: pyte
     assert Source.objects.filter(is_active=False).exists()
     assert Weight.objects.filter(weight=0).exists()
     assert Lead.objects.count() < 300
-    assert capsys.readouterr().out.count("\n") == 1
+    summary, *accounts = capsys.readouterr().out.splitlines()
+    assert "contacts: 300" in summary
+    assert len(accounts) == 3
 
 
 def test_the_rules_hold_and_the_audit_agrees() -> None:
@@ -77,6 +84,73 @@ def test_a_seed_repeats_the_story_and_another_tells_another() -> None:
         empty_the_house()
 
     assert stories[0] == stories[1] != stories[2]
+
+
+@pytest.mark.parametrize("role", ["supervisor", "auditor", "operator"])
+def test_an_account_of_each_role_is_printed_with_its_password(capsys: pytest.CaptureFixture[str], role: str) -> None:
+    call_command("demo", contacts="10")
+
+    (printed,) = re.findall(rf"Log in as {role} with the password (\S+) ", capsys.readouterr().out)
+    user = User.objects.get(username=role)
+    assert user.check_password(printed)
+    assert user.is_staff
+    assert [group.name for group in user.groups.all()] == [role]
+
+
+def test_the_operator_logs_in_as_somebody_of_the_story() -> None:
+    call_command("demo", contacts="10")
+
+    assert Operator.objects.get(user__username="operator").name == WORKS_AS
+
+
+def test_an_account_that_is_there_keeps_its_password_and_its_rights(capsys: pytest.CaptureFixture[str]) -> None:
+    User.objects.create_user("operator", password="mine")
+
+    call_command("demo", contacts="10")
+
+    user = User.objects.get(username="operator")
+    assert user.check_password("mine")
+    assert not user.groups.exists()
+    assert "Log in as operator" not in capsys.readouterr().out
+
+
+def test_settings_are_changed_over_the_week_each_with_a_reason() -> None:
+    call_command("demo", contacts="200")
+
+    changes = [change for change in SettingChange.objects.exclude(reason="") if change.before is not None]
+    moments = {change.at.date() for change in changes}
+    assert {change.setting for change in changes} >= {"weight", "max_load", "strategy", "is_active"}
+    assert len(moments) == len(CHANGES) + 1
+
+
+def test_at_the_end_some_wait_while_others_have_room() -> None:
+    call_command("demo", contacts="400")
+
+    assert Contact.objects.waiting().count() > 2
+    assert Operator.objects.filter(is_active=True, load__lt=F("max_load")).count() > 1
+    assert Contact.objects.waiting().filter(created_at__lt=timezone.now() - RUSH_LENGTH).count() == 0
+
+
+def test_somebody_takes_a_break() -> None:
+    call_command("demo", contacts="10")
+
+    assert Operator.objects.get(is_paused=True).name == ON_A_BREAK
+
+
+def test_told_once_it_is_left_as_it_is() -> None:
+    call_command("demo", contacts="10", once=True)
+    call_command("demo", contacts="10", once=True)
+
+    assert Contact.objects.count() == 10
+
+
+def test_told_once_another_database_in_use_is_refused_all_the_same() -> None:
+    make_operator()
+
+    with pytest.raises(CommandError):
+        call_command("demo", contacts="10", once=True)
+
+    assert not Contact.objects.exists()
 
 
 def test_one_contact_is_enough() -> None:

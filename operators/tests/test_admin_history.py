@@ -98,7 +98,7 @@ class TestReading:
 
     def test_a_row_that_is_new_has_no_way_back(self, admin_client: Client) -> None:
         lines = admin_client.get(history(roster.create_operator(name="Anna"))).context["lines"]
-        assert len(lines) == 3
+        assert len(lines) == 4
         assert not any(line["url"] for line in lines)
 
     def test_it_is_paged_and_the_way_back_knows_what_is_on_other_pages(

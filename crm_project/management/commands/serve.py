@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from crm_project.logs import said
 from crm_project.setup.address import Address
 from crm_project.setup.administrator import LOGIN, create_first_administrator
-from crm_project.setup.children import Child, answers, server_command, sweep_command
+from crm_project.setup.children import Child, answers, life_command, server_command, sweep_command
 from crm_project.setup.database_file import only_server, refuse_foreign_database
 from crm_project.setup.greeting import greeting
 from leads.models import Source
@@ -40,8 +40,11 @@ class Command(BaseCommand):
             "Serves the product at HOST and PORT: migrates, makes a first administrator, "
             "starts the server and the sweep."
         )
+        parser.add_argument(
+            "--live-demo", action="store_true", help=_("let contacts arrive and be closed by themselves in a demo")
+        )
 
-    def handle(self, **_options: Any) -> None:
+    def handle(self, *, live_demo: bool, **_options: Any) -> None:
         """Prepare, serve, and stop when a signal comes."""
         for number in SIGNALS_TO_STOP:
             signal.signal(number, signal.default_int_handler)
@@ -49,7 +52,7 @@ class Command(BaseCommand):
         address.refuse_when_taken()
         with suppress(KeyboardInterrupt), exclusive_database() as keep_open:
             self._prepare_database()
-            self._run(address, keep_open)
+            self._run(address, keep_open, live_demo=live_demo)
 
     def _prepare_database(self) -> None:
         try:
@@ -65,19 +68,22 @@ class Command(BaseCommand):
         except (OperationalError, NotSupportedError) as error:
             raise CommandError(_("The database cannot be used: %(error)s") % {"error": said(error)}) from error
 
-    def _run(self, address: Address, keep_open: Sequence[int]) -> None:
+    def _run(self, address: Address, keep_open: Sequence[int], *, live_demo: bool) -> None:
         workers = 1 if connection.vendor == "sqlite" else 2
         server = Child(server_command(str(address.ip), address.port, workers), environment(address), keep_open)
-        sweep = Child(sweep_command(SECONDS_BETWEEN_SWEEPS))
+        sweep, life = Child(sweep_command(SECONDS_BETWEEN_SWEEPS)), Child(life_command())
         try:
             server.start()
             self._wait_until_it_answers(server, address)
             sweep.start()
+            if live_demo:
+                life.start()
             self._greet(address)
             self._watch(server, sweep)
         finally:
             for number in SIGNALS_TO_STOP:
                 signal.signal(number, signal.SIG_IGN)
+            life.stop()
             sweep.stop()
             server.stop()
 
