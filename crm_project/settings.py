@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "crm_project.access.acting.remember_actor",
+    "crm_project.time_zone.in_zone_of_browser",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -207,7 +208,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "crm_project.admin.start.start_page",
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
     "STYLES": [lambda _request: static("crm_project/back_office.css")],
-    "SCRIPTS": [lambda _request: static("crm_project/live.js")],
+    "SCRIPTS": [lambda _request: static("crm_project/live.js"), lambda _request: static("crm_project/zone.js")],
     "SITE_VIEWS": [
         ("my-contacts/", "my_contacts", "crm_project.admin.my_contacts.MyContacts"),
         ("my-contacts/live/", "my_contacts_live", "crm_project.admin.my_contacts.MyContactsLive"),

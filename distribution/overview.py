@@ -104,7 +104,7 @@ def fullest_operators(most: int) -> tuple[list[Operator], int]:
 
 
 def arrivals(now: datetime) -> Arrivals:
-    """Return what came in the hour of `now`, by the clock of the installation, and in the 23 before it."""
+    """Return what came in the hour of `now`, by the clock of the active time zone, and in the 23 before it."""
     hours = _hours_before(now)
     counted = _counted_by_hour(hours)
     sources = Source.objects.in_bulk(list(counted))

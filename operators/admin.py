@@ -63,6 +63,7 @@ class OperatorWeightInline(WeightInline):
 class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
     """Operators with their load and their weights."""
 
+    count_of_rows = ngettext_lazy("%(count)d operator", "%(count)d operators", "count")
     list_display = ("name", "load_and_limit", "is_active", "pause_label", "external_id", "created")
     list_filter = ("is_active", "is_paused", RoomFilter)
     search_fields = ("name", "external_id")
@@ -152,6 +153,7 @@ class ReasonedWeightForm(WeightForm):
 class WeightAdmin(TransferAdmin, DeletionAdmin):
     """All weights of all sources."""
 
+    count_of_rows = ngettext_lazy("%(count)d weight", "%(count)d weights", "count")
     form = ReasonedWeightForm
     resource_classes = [WeightResource]
     list_display = ("source", "operator", "weight", "share", "load_and_limit")

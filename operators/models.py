@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from operators.fields import LoadField
 
@@ -68,7 +69,7 @@ class Operator(models.Model):
     class Meta:
         verbose_name = _("operator")
         verbose_name_plural = _("operators")
-        permissions = [("work_as_operator", "Can work on their own contacts")]
+        permissions = [("work_as_operator", gettext_noop("Can work on their own contacts"))]
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(max_load__gte=0, max_load__lte=HIGHEST_LIMIT), name="operator_limit"),

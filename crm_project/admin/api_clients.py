@@ -59,6 +59,7 @@ class ApiKeyInline(TabularInline):
 class ApiClientAdmin(Admin):
     """Who calls the API by key, what they may, and their keys."""
 
+    count_of_rows = ngettext_lazy("%(count)d API client", "%(count)d API clients", "count")
     list_display = ("name", "may_register", "may_read", "may_manage", "all_sources")
     search_fields = ("name",)
     fields = ("name", "may_register", "may_read", "may_manage", "all_sources", "sources")
@@ -102,6 +103,7 @@ class ApiClientAdmin(Admin):
 class ApiKeyAdmin(Admin):
     """All keys, to see which are used and to revoke them."""
 
+    count_of_rows = ngettext_lazy("%(count)d API key", "%(count)d API keys", "count")
     list_display = ("beginning", "client", "state", "created", "expires_at", "last_used_at")
     list_filter = ("client",)
     search_fields = ("prefix", "client__name")

@@ -10,6 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import translation
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -19,17 +20,21 @@ from crm_project.access.serializers import REASON
 from crm_project.admin.bulk import BulkQuestion, all_matching
 from crm_project.admin.columns import moment
 from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
-from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, explanation, tell
+from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, counted, explanation, tell
 
 MOST_ROWS_AT_ONCE = 1_000
 
 
 class Admin(AutocompleteAdmin, ModelAdmin):
-    """Unfold's page of a model, with the actions of Django 6.1."""
+    """Unfold's page of a model, with the actions of Django 6.1.
+
+    Subclasses say in `count_of_rows` how their rows are counted: a model has one plural, a language may have three.
+    """
 
     list_per_page = 50
     list_fullwidth = True
     show_facets = admin.ShowFacets.NEVER
+    count_of_rows: CountedSentence
 
     def get_action_choices(
         self,
@@ -40,6 +45,23 @@ class Admin(AutocompleteAdmin, ModelAdmin):
         """Return Django's choices: Unfold's own method does not know yet that an action has a location."""
         choices = default_choices or [("", gettext("Select action"))]
         return admin.ModelAdmin.get_action_choices(self, request, choices, action_location)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list, which tells how many rows there are."""
+        changelist: Any = super().get_changelist_instance(request)
+        changelist.count_in_words = counted(self.count_of_rows, changelist.result_count)
+        return changelist
+
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[Any, Any, Any, Any]:
+        """Return Django's lists, without the rows that only say of which sets a deleted one was."""
+        told, counts, *others = super().get_deleted_objects(objs, request)
+        memberships = [field.remote_field.through._meta for field in self.model._meta.many_to_many]
+        names = tuple(f"{capfirst(options.verbose_name)}:" for options in memberships)
+        for options in memberships:
+            counts.pop(options.verbose_name_plural, None)
+        return _without(names, told), counts, *others
 
 
 class OwnTransactions(admin.ModelAdmin):
@@ -181,6 +203,12 @@ def settings_typed(form: ModelForm) -> dict[str, Any]:
 def touched(form: ModelForm) -> dict[str, Any]:
     """Return the values of the fields that the user touched, without the reason."""
     return {name: value for name, value in settings_typed(form).items() if name in form.changed_data}
+
+
+def _without(beginnings: tuple[str, ...], told: list[Any]) -> list[Any]:
+    """Return the nested list without the texts that begin so."""
+    nested = [_without(beginnings, one) if isinstance(one, list) else one for one in told]
+    return [one for one in nested if one and not (isinstance(one, str) and one.startswith(beginnings))]
 
 
 def _untranslated_names(fields: list[Any]) -> list[str]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from crm_project.access.acting import actor
@@ -38,6 +38,7 @@ ORDER = [Outcome.REFUSED, Outcome.SKIPPED, Outcome.CHANGED, Outcome.UNCHANGED, O
 class BulkRunAdmin(Admin):
     """The bulk actions that the user began, of the last week; nobody sees or drives those of others."""
 
+    count_of_rows = ngettext_lazy("%(count)d bulk action", "%(count)d bulk actions", "count")
     list_display = ("called", "state", "began", "why")
     actions = None
     ordering = ("-pk",)

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from crm_project.admin.base import Admin
@@ -40,6 +41,7 @@ class DecisionList(ChangeList):
 class DecisionAdmin(Admin):
     """Every attempt to assign, with its sentences; recorded by the services, so nothing here writes."""
 
+    count_of_rows = ngettext_lazy("%(count)d decision", "%(count)d decisions", "count")
     list_display = ("number", "time", "about", "source", "trigger", "operator", "told_briefly")
     list_filter = (
         ("source", AutocompleteSelectFilter),

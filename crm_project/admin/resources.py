@@ -79,11 +79,13 @@ class ServiceResource(ModelResource):
 
     def before_import(self, dataset: Any, **options: Any) -> None:
         """Check the headings, and read what the file names. Raises ValueError."""
-        headers = dataset.headers
-        known = [field.column_name for field in self.get_import_fields()]
-        check_headers(headers, known)
         self._named: set[object] = set()
-        self.read(rows_of(dataset))
+        try:
+            check_headers(dataset.headers, [field.column_name for field in self.get_import_fields()])
+            self.read(rows_of(dataset))
+        except ValueError:
+            del dataset[:]  # else the library would go on with the rows, of which nothing was read
+            raise
 
     def read(self, rows: list[Mapping[str, str]]) -> None:
         """Read, in a few statements, what the rows name. Raises ValueError when a column is missing."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MinValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -37,6 +38,7 @@ from operators.models import HIGHEST_LIMIT, HIGHEST_WEIGHT, Operator, Weight
 MOST_CONTACTS_ON_A_PAGE = 20_000
 MOST_OPERATORS_ON_A_PAGE = 200
 USUAL_PERIOD = timedelta(days=7)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # the first days of the calendar are none in some zones
 SALT = "weights of a simulation"
 AS_RECORDED = _("as recorded")
 
@@ -56,7 +58,7 @@ class QuestionForm(forms.Form):
     What is left empty stays as it was recorded.
     """
 
-    begins = forms.DateTimeField(label=_("From"), widget=MomentInput)
+    begins = forms.DateTimeField(label=_("From"), widget=MomentInput, validators=[MinValueValidator(EARLIEST)])
     ends = forms.DateTimeField(label=_("To"), widget=MomentInput)
     strategy = forms.ChoiceField(label=_("Strategy"), required=False, widget=UnfoldAdminSelectWidget)
 

@@ -71,6 +71,7 @@ class ReceiverForm(forms.Form):
 class ContactAdmin(ServiceAdmin):
     """Contacts: to look at, and to handle by actions. No form writes them."""
 
+    count_of_rows = ngettext_lazy("%(count)d contact", "%(count)d contacts", "count")
     list_display = ("id", "sent_by", "status_label", "waiting_for", "operator", "source", "called", "created")
     list_display_links = ("id", "sent_by")
     list_select_related = ("source", "operator")

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from unfold.admin import TabularInline
 
 from crm_project.admin.columns import list_link, moment, page_link, short
@@ -70,6 +71,7 @@ class ContactInline(TabularInline):
 class LeadAdmin(ProtectedDeletionAdmin):
     """Leads and what they wrote; they come in through the API."""
 
+    count_of_rows = ngettext_lazy("%(count)d lead", "%(count)d leads", "count")
     list_display = ("known_as", "called", "contacts", "created")
     search_fields = (
         "external_id",

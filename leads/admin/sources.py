@@ -57,6 +57,7 @@ class SourceForm(ReasonedForm):
 class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
     """Sources with their queues and their weights."""
 
+    count_of_rows = ngettext_lazy("%(count)d source", "%(count)d sources", "count")
     list_display = ("name", "waiting", "is_active", "code", "created")
     list_filter = ("is_active", "reuse_open_contact")
     search_fields = ("name", "code")
