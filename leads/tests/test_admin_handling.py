@@ -142,7 +142,7 @@ class TestMoving:
         response = move(admin_client, contact, free, reason="Because")
 
         assert told_wrong(response) == {
-            "operator": ["This operator is inactive or at the limit by now. Choose another."]
+            "operator": ["This operator is inactive, paused or at the limit by now. Choose another."]
         }
         assert 'value="Because"' in response.content.decode()
         assert Contact.objects.get().is_waiting
