@@ -23,7 +23,8 @@ def _make_permissions(apps):
     # Django makes them after the last migration; here they are needed before.
     for label in APPS:
         config = apps.get_app_config(label)
-        module, config.models_module = config.models_module, True
+        module = getattr(config, "models_module", None)
+        config.models_module = True
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = module
 

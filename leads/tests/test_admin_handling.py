@@ -14,6 +14,7 @@ from distribution.errors import ContactClosed, NoLongerTheirs, OperatorUnavailab
 from distribution.explanation import explained
 from distribution.handling import close_contact, reassign_to_operator
 from distribution.models import Decision
+from distribution.standing import Obstacle
 from leads.models import Contact, Source
 from leads.tests.test_admin_queue import staff
 from operators.models import Operator, Weight
@@ -152,7 +153,7 @@ class TestMoving:
     ) -> None:
         contact = arrive(source)
 
-        with patch("distribution.handling.can_take_as_read", return_value=False):
+        with patch("distribution.handling.obstacle_by_hand", return_value=Obstacle.AT_LIMIT):
             response = move(admin_client, contact, free)
 
         assert told_wrong(response) == {"__all__": [str(OperatorUnavailable.message)]}
