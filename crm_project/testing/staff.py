@@ -14,11 +14,11 @@ def make_user(*roles: str, **fields: Any) -> User:
     """Store a member of staff in these roles."""
     user = User.objects.create(**{"username": f"user_{next(_numbers)}", "is_staff": True, **fields})
     if roles:
-        _make_roles()
+        make_roles()
         user.groups.set(Group.objects.filter(name__in=roles))
     return user
 
 
-def _make_roles() -> None:
+def make_roles() -> None:
     """Make the groups that the migration made: a test in real transactions empties every table behind it."""
     import_module("distribution.migrations.0004_roles").make_roles(apps, None)

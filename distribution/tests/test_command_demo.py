@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from crm_project.testing.rows import assert_rules_hold, empty_the_house, make_operator
+from crm_project.testing.staff import make_roles
 from distribution.audit import audit
 from distribution.demo import CHANGES, ON_A_BREAK, RUSH_LENGTH
 from distribution.demo_accounts import WORKS_AS
@@ -21,6 +22,11 @@ from leads.models import Contact, Lead, Source
 from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _roles(db: None) -> None:
+    make_roles()
 
 
 def story() -> list[tuple[Any, ...]]:
