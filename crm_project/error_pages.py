@@ -4,6 +4,7 @@ import sys
 from http import HTTPStatus
 
 from django.conf import settings
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import FieldError
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,7 +19,7 @@ ADMIN_PREFIX = "/admin/"
 API_PREFIX = "/api/"
 
 # What Django's admin lets pass when a query or a form was tampered with: texts for numbers, NUL, numbers too large.
-UNREADABLE = (DataError, FieldError, LookupError, OverflowError, TypeError, ValueError)
+UNREADABLE = (DataError, FieldError, IncorrectLookupParameters, LookupError, OverflowError, TypeError, ValueError)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

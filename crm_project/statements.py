@@ -177,7 +177,7 @@ class KeptInsert[M: Model]:
         for at, column in self._converted:
             values[at] = column.get_db_prep_save(values[at], database)
         if _of_thread.bundle is not None and not self._ignore_conflicts:
-            return _of_thread.bundle.insert(sql, values, row)
+            return _of_thread.bundle.insert(sql, values, str(self._model._meta.pk.column), row)
         return next((key for (key,) in _rows(database, sql, values)), None)
 
     def _write(self, database: BaseDatabaseWrapper) -> str:
@@ -223,9 +223,9 @@ class Bundle:
         self.parameters += [value for value in parameters if not isinstance(value, Returned)]
         return name
 
-    def insert(self, sql: str, parameters: Sequence[Any], row: Model | None) -> Returned:
+    def insert(self, sql: str, parameters: Sequence[Any], key_column: str, row: Model | None) -> Returned:
         """Add the write of a row; return its key, which the row gets when it is there."""
-        key = Returned(self.add(sql, parameters), "id")
+        key = Returned(self.add(sql, parameters), key_column)
         if row is not None:
             self.inserted.append((row, key))
         return key
@@ -255,9 +255,9 @@ def together() -> Iterator[None]:
 
     That is PostgreSQL, which saves the way there and back for each; SQLite, which is no way off, runs them one by one.
     They must be different rows: all writes see the database as it was before, and of each other what is returned.
-    What ignores conflicts runs at once.
+    What ignores conflicts runs at once; a block within a block belongs to the outer one.
     """
-    if _database().vendor != "postgresql":
+    if _database().vendor != "postgresql" or _of_thread.bundle is not None:
         yield
         return
     bundle = _of_thread.bundle = Bundle()

@@ -16,6 +16,7 @@ from operators.models import Operator, Weight
 
 MOST_NAMED = 10
 IDLE = timedelta(days=3)
+GIVING_ROOM = ("is_active", "is_paused", "max_load")
 
 
 class Concern(StrEnum):
@@ -69,10 +70,10 @@ def _busy(since: datetime) -> QuerySet[Any, Any]:
 
 
 def _idle(since: datetime) -> QuerySet[Operator]:
-    """Return who has had room and been active, and got nothing, since then."""
+    """Return who can take contacts now and got nothing since then, nor was switched on, came back or got more room."""
     # The newest row by number is one look-up in the ledger; asking whether there is any since then reads all of it.
     given = LoadChange.objects.filter(operator=OuterRef("pk"), cause=LoadChange.Cause.GIVEN).order_by("-number")
-    switched = SettingChange.objects.filter(operator_id=OuterRef("pk"), setting="is_active").order_by("-pk")
+    switched = SettingChange.objects.filter(operator_id=OuterRef("pk"), setting__in=GIVING_ROOM).order_by("-pk")
     newest = [Coalesce(Subquery(rows.values("at")[:1]), F("created_at")) for rows in (given, switched)]
     return Operator.objects.filter(can_take()).annotate(idle_since=Greatest(*newest)).filter(idle_since__lt=since)
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models import F, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import Left, RowNumber
 
 from distribution.availability import can_take
+from distribution.overview import working
 from leads.models import Contact
 from operators.models import Operator, Weight
 
@@ -32,8 +33,7 @@ def with_excerpt(contacts: QuerySet[Contact]) -> QuerySet[Any]:
 
 def operators_at_work(named: str = "") -> QuerySet[Operator]:
     """Return the operators who are active or have contacts, by name; with `named`, those whose name holds it."""
-    at_work = Operator.objects.filter(Q(is_active=True) | Q(load__gt=0), name__icontains=named)
-    return at_work.order_by("name", "pk")
+    return working().filter(name__icontains=named).order_by("name", "pk")
 
 
 def columns(operators: Sequence[Operator]) -> list[Column]:
@@ -58,7 +58,7 @@ def receivers(contact: Contact) -> QuerySet[Operator]:
     Each has `weight`, that on the contact's source, or None. The highest comes first, those without any last.
     """
     weight = Weight.objects.filter(source=contact.source_id, operator=OuterRef("pk")).values("weight")
-    able = Operator.objects.filter(can_take()).exclude(contacts=contact.pk)
+    able = Operator.objects.filter(can_take()).exclude(pk=contact.operator_id or 0)
     return able.annotate(weight=Subquery(weight)).order_by(F("weight").desc(nulls_last=True), "name", "pk")
 
 

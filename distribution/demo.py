@@ -273,5 +273,8 @@ def is_empty() -> bool:
 
 
 def is_told() -> bool:
-    """Return whether the database holds the story: the command that tells it signs what it sets."""
-    return SettingChange.objects.filter(actor=TELLER).exists()
+    """Return whether the database holds the whole story.
+
+    The command that tells it signs what it sets, and makes the operator's account at its end.
+    """
+    return SettingChange.objects.filter(actor=TELLER).exists() and Operator.objects.exclude(user=None).exists()

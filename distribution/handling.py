@@ -1,6 +1,7 @@
 """What becomes of a contact after it came in: closing, reopening, moving."""
 
 from collections.abc import Collection
+from enum import Enum, auto
 from functools import partial
 
 from distribution.assignment import Unconfirmed, draw_operator, end, give, left_to_queue, put_in_queue
@@ -31,15 +32,22 @@ from leads.models import Contact
 from operators.models import Operator
 
 
+class Whoever(Enum):
+    """Who has a contact, for a caller who does not mind; None would mean that nobody has it, for it waits."""
+
+    HAS_IT = auto()
+
+
+type Holder = int | Whoever | None
+
+
 @in_transaction
-def close_contact(contact_id: int, *, from_operator_id: int | None = None) -> Contact:
+def close_contact(contact_id: int, *, from_operator_id: Holder = Whoever.HAS_IT) -> Contact:
     """Close the contact and return it; a closed one is returned unchanged.
 
     Raises ContactNotFound, and NoLongerTheirs when `from_operator_id` does not have it; then nothing changes.
     """
-    contact = lock_contact(contact_id)
-    if from_operator_id not in (None, contact.operator_id):
-        raise NoLongerTheirs
+    contact = _lock_contact_of(from_operator_id, contact_id)
     if not contact.is_closed:
         end(contact)
         _drain_for(contact.operator_id)
@@ -79,7 +87,7 @@ def reassign_to_operator(
     contact_id: int,
     operator_id: int,
     *,
-    from_operator_id: int | None = None,
+    from_operator_id: Holder = Whoever.HAS_IT,
     among: Collection[int] | None = None,
     trigger: Trigger = Trigger.REASSIGNMENT,
 ) -> Contact:
@@ -109,7 +117,7 @@ def reassign_to_operator(
 
 @in_transaction
 def reassign_by_draw(
-    contact_id: int, *, from_operator_id: int | None = None, trigger: Trigger = Trigger.REASSIGNMENT
+    contact_id: int, *, from_operator_id: Holder = Whoever.HAS_IT, trigger: Trigger = Trigger.REASSIGNMENT
 ) -> Contact:
     """Move the contact to another operator of its source by draw; return it.
 
@@ -147,11 +155,16 @@ def return_to_queue(contact_id: int, *, from_operator_id: int, trigger: Trigger 
     return contact
 
 
-def _lock_open_contact(contact_id: int, from_operator_id: int | None) -> Contact:
-    contact = lock_contact(contact_id)
+def _lock_open_contact(contact_id: int, from_operator_id: Holder) -> Contact:
+    contact = _lock_contact_of(from_operator_id, contact_id)
     if contact.is_closed:
         raise ContactClosed
-    if from_operator_id not in (None, contact.operator_id):
+    return contact
+
+
+def _lock_contact_of(holder: Holder, contact_id: int) -> Contact:
+    contact = lock_contact(contact_id)
+    if holder not in (Whoever.HAS_IT, contact.operator_id):
         raise NoLongerTheirs
     return contact
 

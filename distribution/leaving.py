@@ -38,12 +38,15 @@ def prospect(operators: QuerySet[Operator]) -> Prospect:
     leaving = list(operators.order_by().values_list("pk", flat=True))
     active = Contact.objects.active().filter(operator__in=leaving)
     contacts = list(active.oldest_first().only("source")[:MOST_REHEARSED])
+    if not contacts:
+        return Prospect(active=0, room={}, rehearsed=0, without_place=0, waiting=0)
+    by_draw, to_queue = _rehearsal(leaving), _rehearsal(leaving, to_queue=True)
     return Prospect(
         active=active.count(),
-        room=_rehearsal(leaving).room(contacts) if contacts else {},
+        room=by_draw.room(contacts),
         rehearsed=len(contacts),
-        without_place=len(contacts) - _placed(leaving, contacts, to_queue=False),
-        waiting=len(contacts) - _placed(leaving, contacts, to_queue=True),
+        without_place=len(contacts) - _placed(by_draw, contacts),
+        waiting=len(contacts) - _placed(to_queue, contacts),
     )
 
 
@@ -57,11 +60,8 @@ def active_on(sources: QuerySet[Source]) -> int:
     return Contact.objects.active().filter(source__in=sources.order_by().values("pk")).count()
 
 
-def _placed(leaving: Sequence[int], contacts: list[Contact], *, to_queue: bool) -> int:
-    if not contacts:
-        return 0
-    results = _rehearsal(leaving, to_queue=to_queue).run(contacts)
-    return sum(isinstance(result, Moved) and result.receiver is not None for result in results)
+def _placed(rehearsal: Rehearsal, contacts: list[Contact]) -> int:
+    return sum(isinstance(result, Moved) and result.receiver is not None for result in rehearsal.run(contacts))
 
 
 def _rehearsal(leaving: Sequence[int], *, to_queue: bool = False) -> Rehearsal:

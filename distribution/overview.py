@@ -32,10 +32,11 @@ class Queue:
 
 @dataclass(frozen=True)
 class Places:
-    """How many contacts all operators have, how many more they could take now, and who is at the limit."""
+    """How many contacts all operators have and could take now, who is active, who has room, who is at the limit."""
 
     taken: int
     free: int
+    active_operators: int
     operators_with_room: int
     operators_at_limit: int
 
@@ -76,6 +77,7 @@ def places_now() -> Places:
     figures = Operator.objects.aggregate(
         taken=Coalesce(Sum("load"), 0),
         free=Coalesce(Sum(F("max_load") - F("load"), filter=can_take()), 0),
+        active_operators=Count("pk", filter=Q(is_active=True)),
         operators_with_room=Count("pk", filter=can_take()),
         operators_at_limit=Count("pk", filter=at_limit()),
     )
@@ -83,8 +85,8 @@ def places_now() -> Places:
 
 
 def at_limit() -> Q:
-    """Return the filter of active operators who can take nothing more."""
-    return Q(is_active=True) & ~can_take()
+    """Return the filter of active operators who have as many contacts as they may, or more."""
+    return Q(is_active=True, load__gte=F("max_load"))
 
 
 def working() -> QuerySet[Operator]:
@@ -123,12 +125,14 @@ def came_since(since: datetime, sources: QuerySet[Source]) -> QuerySet[Contact]:
 
 
 def setup() -> Setup:
-    """Return how far setting up has come."""
+    """Return how far setting up has come; where contacts came in already, nobody asks for the rest."""
+    if Contact.objects.exists():
+        return Setup(has_operators=True, has_sources=True, has_weights=True, has_contacts=True)
     return Setup(
         has_operators=Operator.objects.exists(),
         has_sources=Source.objects.exists(),
         has_weights=Weight.objects.filter(weight__gt=0).exists(),
-        has_contacts=Contact.objects.exists(),
+        has_contacts=False,
     )
 
 

@@ -75,12 +75,11 @@ def draining_at_the_end() -> Iterator[None]:
 
 def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> None:
     put_off = _put_off.get()
-    if put_off is not None:
-        put_off.update(sources.order_by().values_list("pk", flat=True))
-        return
     # What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
     try:
-        if if_room_on is None or anybody_available(if_room_on):
+        if put_off is not None:
+            put_off.update(sources.order_by().values_list("pk", flat=True))
+        elif if_room_on is None or anybody_available(if_room_on):
             drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
     except (DatabaseFailure, Refusal):
         logger.exception("The queue could not be drained after a commit; the next sweep will do it.")

@@ -14,6 +14,7 @@ from leads.models import Source
 from operators.models import Operator
 
 MAY_BE_NONE = {WEIGHT, "external_id"}
+UNIQUE = {"external_id", "code"}
 
 
 def can_go_back(change: SettingChange) -> bool:
@@ -41,15 +42,14 @@ def go_back(change: SettingChange) -> None:
         with because(_reason(change)):
             _set_back(change)
     except IntegrityError as error:
-        raise ValueTaken from error
+        if change.setting in UNIQUE:
+            raise ValueTaken from error
+        raise CannotGoBack from error
 
 
 def _changed_since(change: SettingChange) -> bool:
-    later = SettingChange.objects.filter(pk__gt=change.pk, setting=change.setting)
-    # A filter by None, unlike one by a number, must say that it looks for NULL.
-    of = {"operator_id": change.operator_id, "source_id": change.source_id}
-    named = {name: one for name, one in of.items() if one is not None}
-    return later.filter(**named, **{f"{name}__isnull": True for name in of.keys() - named.keys()}).exists()
+    of = {"operator_id": change.operator_id, "source_id": change.source_id, "setting": change.setting}
+    return SettingChange.objects.filter(**of, pk__gt=change.pk).exists()
 
 
 def _set_back(change: SettingChange) -> None:

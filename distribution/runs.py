@@ -1,8 +1,9 @@
 """Bulk runs: one thing done to many rows, each by a service call of its own, in steps short enough for a page.
 
 What is to be done is stored first, with who has each contact. A step takes up the next rows; it can be interrupted
-anywhere, repeated, and asked for twice at the same time. A contact that somebody else moved since it was chosen is
-left as it is.
+anywhere, repeated, and asked for twice at the same time. A contact that is to be moved, and that somebody else
+moved since it was chosen, is left as it is. One that is to be closed is closed whoever has it: what was closed before
+it in the same run has given those that waited away.
 """
 
 import time
@@ -16,16 +17,17 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import Count, F, Model, PositiveBigIntegerField, Q, QuerySet, Value
 from django.utils import timezone
 
-from crm_project.access.acting import LONGEST_REASON, actor, because
+from crm_project.access.acting import LONGEST_REASON, actor, because, reason
 from crm_project.api.refusals import Refusal
-from distribution.bulk import BulkMove, Skipped, Stayed, carry_out, chosen_contacts
-from distribution.errors import ContactNotFound, NoLongerTheirs, TooManyRows
+from distribution.bulk import BulkMove, chosen_contacts
+from distribution.errors import ContactClosed, ContactNotFound, NoLongerTheirs, TooManyRows
 from distribution.handling import (
     close_contact,
     close_waiting,
     reassign_by_draw,
     reassign_to_operator,
     reopen_contact,
+    return_to_queue,
 )
 from distribution.models import BulkRow, BulkRun, Trigger
 from distribution.roster import change_operator, change_source
@@ -58,12 +60,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many rows there are, by outcome; how many contacts each operator got, None the queue; and refusals by why."""
+    """How many rows there are by outcome; how many contacts each operator got, None the queue; and refusals by why."""
 
-    total: int
     outcomes: Mapping[str, int]
     receivers: Mapping[int | None, int]
     reasons: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return sum(self.outcomes.values())
 
     @property
     def done(self) -> int:
@@ -77,12 +83,12 @@ class Progress:
 
 
 @in_transaction
-def begin(work: str, rows: QuerySet[Any], *, receiver_id: int | None = None, contacts: str = "", why: str) -> BulkRun:
-    """Store that `work` is to be done to the rows, the oldest first, by whoever acts now; return the run.
+def begin(work: str, rows: QuerySet[Any], *, receiver_id: int | None = None, contacts: str = "") -> BulkRun:
+    """Store that `work` is to be done to the rows, the oldest first, by whoever acts now and why; return the run.
 
     Raises TooManyRows; then nothing is stored.
     """
-    run = _stored_run(work, receiver_id, contacts, why)
+    run = _stored_run(work, receiver_id, contacts)
     count = rows.count()
     if count > MOST_ROWS:
         raise TooManyRows
@@ -94,33 +100,30 @@ def begin(work: str, rows: QuerySet[Any], *, receiver_id: int | None = None, con
 
 
 @in_transaction
-def begin_with_contacts_of(row: Operator | Source, contacts: str, *, why: str) -> BulkRun:
+def begin_with_contacts_of(row: Operator | Source, contacts: str) -> BulkRun:
     """Store what becomes of the contacts of an operator or a source, inactive by now; return the run."""
-    run = _stored_run(contacts, None, contacts, why)
+    run = _stored_run(contacts, None, contacts)
     _add_contacts_of(run, row)
     return run
 
 
-def step(run: BulkRun, explain: Callable[[Exception], str]) -> list[BulkRow]:
-    """Do the next rows for a second or so, and return them; `explain` puts an error into words.
+def step(run: BulkRun, explain: Callable[[Exception], str]) -> Iterator[BulkRow]:
+    """Do the next rows for a second or so, and yield each that is done; `explain` puts an error into words.
 
     Raises OperationalError and InterfaceError when the database does not answer; what was done stays done.
     """
     ends = time.monotonic() + SECONDS_A_STEP
-    done = []
     with because(run.reason):
         for row in _taken_up(run):
             _do(row, explain)
-            done.append(row)
+            yield row
             if time.monotonic() > ends:
                 break
-    return done
 
 
 def progress(run: BulkRun) -> Progress:
     """Return how far the run is."""
     return Progress(
-        total=run.rows.count(),
         outcomes=_counts(run.rows.all(), "outcome"),
         receivers=_counts(run.rows.filter(outcome=BulkRow.Outcome.CHANGED, work__in=GIVING), "receiver_id"),
         reasons=_counts(run.rows.exclude(explanation=""), "explanation"),
@@ -129,15 +132,12 @@ def progress(run: BulkRun) -> Progress:
 
 def prune() -> None:
     """Remove the runs that began a week ago."""
-    old = BulkRun.objects.filter(began_at__lt=timezone.now() - KEPT)
-    rows = BulkRow.objects.filter(run__in=old)
-    rows.delete()
-    old.delete()
+    BulkRun.objects.filter(began_at__lt=timezone.now() - KEPT).delete()
 
 
-def _stored_run(work: str, receiver_id: int | None, contacts: str, why: str) -> BulkRun:
+def _stored_run(work: str, receiver_id: int | None, contacts: str) -> BulkRun:
     prune()
-    fields = {"receiver_id": receiver_id, "contacts": contacts, "reason": why}
+    fields = {"receiver_id": receiver_id, "contacts": contacts, "reason": reason()}
     return BulkRun.objects.create(work=work, identity=actor().identity, **fields)
 
 
@@ -199,6 +199,8 @@ def _outcome(row: BulkRow) -> str:
         return BulkRow.Outcome.SKIPPED
     after: Any = work.service(row)
     if work.gives:
+        # What went into the queue may be with somebody by now: the service returns it as it was before its drain.
+        after.refresh_from_db(fields=work.changes)
         row.receiver_id = after.operator_id
     changed = any(_value(before, name) != _value(after, name) for name in work.changes)
     return BulkRow.Outcome.CHANGED if changed else BulkRow.Outcome.UNCHANGED
@@ -213,32 +215,21 @@ def _counts(rows: QuerySet[BulkRow], column: str) -> dict[Any, int]:
 
 
 def _to_the_receiver(row: Row) -> Contact:
-    _check_still_waiting(row)
     return reassign_to_operator(
         row.target_id, row.run.receiver_id, from_operator_id=row.had_by_id, trigger=Trigger.BULK
     )
 
 
 def _by_draw(row: Row) -> Contact:
-    _check_still_waiting(row)
     return reassign_by_draw(row.target_id, from_operator_id=row.had_by_id, trigger=Trigger.BULK)
 
 
-def _check_still_waiting(row: Row) -> None:
-    """Raise NoLongerTheirs when the contact waited when it was chosen, and somebody has it by now."""
-    if row.had_by_id is None and Contact.objects.active().filter(pk=row.target_id).exists():
-        raise NoLongerTheirs
-
-
 def _off_the_leaving(row: Row, *, to_queue: bool) -> Contact:
-    move = BulkMove(from_operator=Operator(pk=row.had_by_id), to_queue=to_queue)
-    (result,) = carry_out(move, [Contact(pk=row.target_id)])
-    match result:
-        case Stayed(refusal):
-            raise refusal
-        case Skipped():
-            raise NoLongerTheirs
-    return Contact.objects.get(pk=row.target_id)
+    move = return_to_queue if to_queue else reassign_by_draw
+    try:
+        return move(row.target_id, from_operator_id=row.had_by_id, trigger=Trigger.BULK)
+    except ContactClosed as closed:
+        raise NoLongerTheirs from closed
 
 
 def _switch_operator(row: Row, *, on: bool) -> Operator:

@@ -135,6 +135,16 @@ def weights_of(source_id: int) -> dict[int, int]:
     return dict(Weight.objects.filter(source=source_id).order_by("operator_id").values_list("operator_id", "weight"))
 
 
+def keys_of_weights(cells: Iterable[Cell]) -> dict[Cell, int]:
+    """Return the keys of the weights that there are among the cells."""
+    asked = frozenset(cells)
+    weights = Weight.objects.filter(
+        source__in={cell.source_id for cell in asked}, operator__in={cell.operator_id for cell in asked}
+    )
+    keys = {Cell(source, operator): key for source, operator, key in weights.values_list("source", "operator", "pk")}
+    return {cell: key for cell, key in keys.items() if cell in asked}
+
+
 def weights_in(cells: Iterable[Cell]) -> dict[Cell, int]:
     """Return the weights that there are among the cells."""
     asked = frozenset(cells)

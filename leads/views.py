@@ -70,8 +70,8 @@ class SourceViewSet(SettingsViewSet):
         "operators": replace(READING, of=WEIGHT),
         "set_operators": replace(MANAGING, of=WEIGHT),
         "replace_operators": replace(MANAGING, of=WEIGHT),
-        "preview": READING,
-        "fairness": READING,
+        "preview": replace(READING, of=WEIGHT),
+        "fairness": replace(READING, of=DECISION),
     }
     calls = SOURCE_CALLS
     queryset = Source.objects.all()

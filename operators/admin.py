@@ -20,11 +20,11 @@ from crm_project.admin.leaving import OperatorLeavingAdmin
 from crm_project.admin.matrix import MatrixPage
 from crm_project.admin.resources import OperatorResource, WeightResource
 from crm_project.admin.transfer import TransferAdmin
-from crm_project.admin.weights import WeightForm, WeightInline
+from crm_project.admin.weights import WeightForm, WeightInline, cell_of
 from distribution import roster
 from distribution.availability import can_take
 from distribution.overview import at_limit
-from distribution.selectors import was_chosen
+from distribution.selectors import keys_of_weights, was_chosen
 from distribution.shares import with_rosters
 from leads.models import ContactStatus
 from operators.models import Operator, Weight
@@ -189,15 +189,12 @@ class WeightAdmin(TransferAdmin, DeletionAdmin):
         """Show the operator's load / limit."""
         return load_and_limit(weight.operator)
 
-    def create_row(self, **fields: Any) -> Weight:
-        """Store a new weight."""
-        source, operator = fields["source"], fields["operator"]
-        roster.set_weights(source.pk, {operator.pk: fields["weight"]})
-        return Weight.objects.get(source=source, operator=operator)
-
-    def change_row(self, row: Weight, **changes: Any) -> None:
-        """Change the weight."""
-        roster.set_weights(row.source_id, {row.operator_id: changes["weight"]})
+    def save_model(self, request: HttpRequest, obj: Weight, form: Any, change: bool) -> None:
+        """Store the weight. Raises WeightsChanged when somebody else has set it since the page was opened."""
+        if "weight" in form.changed_data or not change:
+            cell = cell_of(obj)
+            roster.change_weights({cell: obj.weight}, {cell: form.shown("weight") if change else None})
+            obj.pk = keys_of_weights([cell])[cell]
 
     def delete_row(self, row: Weight) -> None:
         """Take the operator off the source's list."""

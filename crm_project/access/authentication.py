@@ -1,13 +1,29 @@
 """The ways to authenticate: an API key, `Authorization: Bearer crm_…`, and the name and password of a user."""
 
+from ipaddress import ip_address
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, BasicAuthentication, get_authorization_header
 from rest_framework.request import Request
 
 from crm_project.access.callers import Caller
 from crm_project.access.errors import WithoutBearer
 from crm_project.access.keys import KEY, caller_with
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the address that a log-in comes from: with HTTPS=1 the last that the proxy names, else the peer's.
+
+    The proxy adds whom it saw to the end of X-Forwarded-For; what stands before that, anybody may have written.
+    """
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    named = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(named)) if settings.HTTPS else peer
+    except ValueError:
+        return peer
 
 
 class KeyAuthentication(BaseAuthentication):

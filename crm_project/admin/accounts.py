@@ -65,7 +65,7 @@ class UserAdmin(auth_admin.UserAdmin, WithPermissions, Admin):
 
 
 @admin.register(Group)
-class GroupAdmin(WithPermissions, Admin):
+class GroupAdmin(auth_admin.GroupAdmin, WithPermissions, Admin):
     """Sets of permissions that many users share."""
 
     count_of_rows = ngettext_lazy("%(count)d group", "%(count)d groups", "count")

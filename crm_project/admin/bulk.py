@@ -15,28 +15,22 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from crm_project.access.acting import because
 from crm_project.admin.bulk_words import TITLES, WHAT_HAPPENS
-from crm_project.admin.forms import reason_field
+from crm_project.admin.forms import WhyForm, is_number_of_row
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution.models import BulkRow, BulkRun
 from distribution.runs import WORKS, begin, step
 
 ROWS_SHOWN = 20
 KINDS_SHOWN = 10
-DIGITS_OF_AN_ID = 19
-
-
-class ReasonQuestion(forms.Form):
-    """Nothing but why."""
-
-    reason = reason_field()
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the page asks beside «are you sure», and sentences that the user should read first."""
 
-    form_class: type[forms.Form] = ReasonQuestion
+    form_class: type[forms.Form] = WhyForm
     told: tuple[str, ...] = ()
 
 
@@ -63,13 +57,13 @@ class BulkQuestion:
         chosen = self._form.cleaned_data
         receiver, contacts = chosen.get("operator"), chosen.get("contacts", "")
         try:
-            run = begin(
-                self._work,
-                self._rows,
-                receiver_id=receiver and receiver.pk,
-                contacts=contacts if contacts in WORKS else "",
-                why=chosen["reason"],
-            )
+            with because(chosen["reason"]):
+                run = begin(
+                    self._work,
+                    self._rows,
+                    receiver_id=receiver and receiver.pk,
+                    contacts=contacts if contacts in WORKS else "",
+                )
         except EXPLAINED as error:
             messages.error(self._request, explanation(error))
             return None
@@ -125,7 +119,7 @@ def question_page(
 def newest_shown(request: HttpRequest) -> int | None:
     """Return the id of the newest row that the question was about: what came later is not meant by the answer."""
     newest = request.POST.get("newest", "")
-    return int(newest) if newest.isdecimal() and len(newest) < DIGITS_OF_AN_ID else None
+    return int(newest) if is_number_of_row(newest) else None
 
 
 def all_matching(request: HttpRequest) -> bool:
@@ -143,10 +137,13 @@ def first_step(request: HttpRequest, run: BulkRun) -> HttpResponse:
 
 def take_step(request: HttpRequest, run: BulkRun) -> str:
     """Do the next rows, and write into their history what changed; return what stopped it, or nothing."""
+    done: list[BulkRow] = []
     try:
-        _log(request, step(run, explanation))
+        done.extend(step(run, explanation))  # what was done before an error is in it
     except EXPLAINED as error:
         return explanation(error)
+    finally:
+        _log(request, done)
     return ""
 
 

@@ -55,7 +55,7 @@ class BulkRunAdmin(Admin):
 
     def has_view_permission(self, request: HttpRequest, obj: BulkRun | None = None) -> bool:
         """Whether the user may do anything to many rows."""
-        return any(may_run(request, name) for name in ([obj.work] if obj else WORKS))
+        return may_go_on(request, obj) if obj else any(may_run(request, name) for name in WORKS)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """They begin on the list of what they concern."""
@@ -112,7 +112,7 @@ class BulkRunAdmin(Admin):
 
     def _own(self, request: HttpRequest, object_id: str) -> BulkRun | None:
         run = self.get_object(request, object_id)
-        if run is not None and not may_run(request, run.work):
+        if run is not None and not may_go_on(request, run):
             raise PermissionDenied
         return run
 
@@ -141,6 +141,11 @@ def may_run(request: HttpRequest, name: str) -> bool:
     """Return whether the user may do this to the rows it concerns."""
     options = WORKS[name].model._meta
     return request.user.has_perm(f"{options.app_label}.change_{options.model_name}")
+
+
+def may_go_on(request: HttpRequest, run: BulkRun) -> bool:
+    """Return whether the user may do what the run does, to its rows and to the contacts of these."""
+    return all(may_run(request, name) for name in (run.work, run.contacts) if name)
 
 
 def receivers_of(so_far: Progress) -> list[tuple[str, int]]:

@@ -18,12 +18,12 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution import roster
 from distribution.overview import Setup
-from distribution.selectors import weights_of
+from distribution.selectors import Cell, weights_in
 from leads.models import Source
 from operators.models import Operator, Weight
 
 MOST_NAMES = 200
-LONGEST_NAME = 200
+LONGEST_NAME = Operator._meta.get_field("name").max_length or 0
 EQUAL_WEIGHT = 1
 
 
@@ -80,9 +80,9 @@ class WeightsForm(forms.Form):
 
     def save(self) -> str:
         """Give every operator the same weight on every source and return what to tell the user."""
-        weights = dict.fromkeys(Operator.objects.values_list("pk", flat=True), EQUAL_WEIGHT)
-        for source_id in Source.objects.order_by("pk").values_list("pk", flat=True):
-            roster.set_weights(source_id, weights, expected=weights_of(source_id))
+        operators, sources = (model.objects.values_list("pk", flat=True) for model in (Operator, Source))
+        cells = [Cell(source_id, operator_id) for source_id in sources for operator_id in operators]
+        roster.change_weights(dict.fromkeys(cells, EQUAL_WEIGHT), weights_in(cells))
         return gettext("Everybody has the same weight. New contacts are distributed from now on.")
 
 
@@ -90,7 +90,7 @@ class WeightsForm(forms.Form):
 class Step:
     """One of the first steps: its form, what it adds, and how far it has come."""
 
-    form: Callable[..., forms.BaseForm]
+    form: type[forms.BaseForm]
     adds: type[Model]
     title: str | Promise
     button: str | Promise
@@ -126,7 +126,7 @@ def steps_context(request: HttpRequest, done: Setup, typed: forms.BaseForm | Non
                 "is_done": step.is_done(done),
                 "is_next": step.is_next(done),
                 "may_take": _may_take(request, step),
-                "form": typed if _is_of(typed, step) else step.form(),
+                "form": typed if isinstance(typed, step.form) else step.form(),
             }
             for name, step in STEPS.items()
         ]
@@ -153,10 +153,6 @@ def take(request: HttpRequest, name: str) -> forms.BaseForm | None:
 
 def _may_take(request: HttpRequest, step: Step) -> bool:
     return admin.site.get_model_admin(step.adds).has_add_permission(request)
-
-
-def _is_of(form: forms.BaseForm | None, step: Step) -> bool:
-    return isinstance(step.form, type) and isinstance(form, step.form)
 
 
 def _complaints(names: list[str]) -> list[str]:

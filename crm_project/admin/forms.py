@@ -1,10 +1,12 @@
 """The base of the admin's forms."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -39,6 +41,15 @@ class TouchedFieldsForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             field.show_hidden_initial = not self.is_bound or f"initial-{self.add_prefix(name)}" in self.data
+
+    def shown(self, name: str) -> Any:
+        """Return the value of the field on the page that was opened, or when that did not send it, in the database."""
+        field = self.fields[name]
+        if field.show_hidden_initial:
+            sent = field.hidden_widget().value_from_datadict(self.data, self.files, self.add_initial_prefix(name))
+            with suppress(ValidationError):
+                return field.to_python(sent)
+        return self.get_initial_for_field(field, name)
 
     def _post_clean(self) -> None:
         # A page of a hundred weights has one or two touched: only those are checked against the database.

@@ -97,7 +97,7 @@ class LeavingAdmin(WithWeightsAdmin):
         if contacts == KEEP:
             return super().response_change(request, obj)
         super().response_change(request, obj)  # tells that the row is saved
-        return first_step(request, begin_with_contacts_of(obj, contacts, why=request.POST.get("reason", "")))
+        return first_step(request, begin_with_contacts_of(obj, contacts))
 
     def _answer(self, request: HttpRequest, row: Any) -> str:
         asked = self.question(request, self.model._default_manager.filter(pk=row.pk), with_reason=False)

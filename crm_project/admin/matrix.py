@@ -1,7 +1,7 @@
 """The matrix of weights: operators down, sources across, saved together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import admin, messages
@@ -24,7 +24,7 @@ from crm_project.admin.weight_share import goes_by_weight, others_by_source, sha
 from distribution import roster
 from distribution.errors import WeightsChanged
 from distribution.history import newest_weight_changes
-from distribution.selectors import Cell, weights_in
+from distribution.selectors import Cell
 from distribution.strategy import STRATEGIES
 from leads.models import Source
 from operators.models import Operator
@@ -50,10 +50,11 @@ class MatrixPage:
         if not self._may("change"):
             raise PermissionDenied
         try:
-            return self._saved(Sheet.of_page(self._request.POST.get("sheet", "")))
-        except EXPLAINED as error:
+            sheet = Sheet.of_page(self._request.POST.get("sheet", ""))
+        except WeightsChanged as error:
             messages.error(self._request, explanation(error))
             return self._again()
+        return self._saved(sheet)
 
     def _saved(self, sheet: Sheet) -> HttpResponse:
         typed = Reader(sheet, self._request.POST, self._may).typed()
@@ -67,15 +68,18 @@ class MatrixPage:
                 roster.change_weights(typed.wanted, sheet.weights)
         except WeightsChanged:
             return self._asked(sheet, typed)
+        except EXPLAINED as error:
+            messages.error(self._request, explanation(error))
+            return self._shown(sheet, typed)
         self._log(typed)
         messages.success(self._request, counted(SAVED, len(typed.wanted)))
         return self._again()
 
     def _asked(self, sheet: Sheet, typed: Typed) -> HttpResponse:
-        present = weights_in(typed.wanted)
+        now = Sheet.as_stored(sheet.source_ids, sheet.operator_ids)
         seen = {cell: sheet.weights.get(cell) for cell in typed.wanted}
-        asked = {cell: seen[cell] for cell in seen if present.get(cell) not in {seen[cell], typed.wanted[cell]}}
-        return self._shown(Sheet.as_stored(sheet.source_ids, sheet.operator_ids, asked), typed)
+        asked = {cell: seen[cell] for cell in seen if now.weights.get(cell) not in {seen[cell], typed.wanted[cell]}}
+        return self._shown(replace(now, asked=asked), typed)
 
     def _log(self, typed: Typed) -> None:
         for source in Source.objects.filter(pk__in={cell.source_id for cell in typed.wanted}):
@@ -145,7 +149,6 @@ class Table:
     sources: dict[int, Source]
     operators: dict[int, Operator]
     why: dict[int, str]
-    totals: dict[int, int]
     others: dict[int, int]
 
     @classmethod
@@ -154,9 +157,12 @@ class Table:
         sources = _in_order(Source.objects.in_bulk(sheet.source_ids), sheet.source_ids)
         operators = _in_order(Operator.objects.in_bulk(sheet.operator_ids), sheet.operator_ids)
         others = others_by_source(list(sources.values()), list(operators))
-        table = cls(sheet, typed, sources, operators, {one: why_not(row) for one, row in operators.items()}, {}, others)
-        table.totals.update({source: sum_ + table._available(source) for source, sum_ in others.items()})
-        return table
+        return cls(sheet, typed, sources, operators, {one: why_not(row) for one, row in operators.items()}, others)
+
+    @cached_property
+    def totals(self) -> dict[int, int]:
+        """The available weight of each source that goes by weight, with what was typed."""
+        return {source_id: others + self._available(source_id) for source_id, others in self.others.items()}
 
     def columns(self) -> Iterator[dict[str, Any]]:
         """Yield each source with the sum that its shares are parts of."""
@@ -190,6 +196,7 @@ class Table:
                     "before": before,
                     "theirs": self.sheet.weights.get(cell),
                     "mine": self.typed.texts.get(cell, ""),
+                    "chosen": self.typed.choices.get(cell, ""),
                     "change": change,
                     "time": moment(change.at) if change else "",
                 }

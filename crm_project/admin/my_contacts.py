@@ -1,6 +1,7 @@
 """The page of an operator: their own contacts, which they close, and their pause."""
 
 import json
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -76,22 +77,21 @@ class Close(OwnView):
         if before is None:
             raise Http404
         try:
-            contact = handling.close_contact(contact_id, from_operator_id=operator.pk)
+            is_closed_now = self._close(request, before)
         except (ContactNotFound, NoLongerTheirs) as error:
             raise Http404 from error
         except EXPLAINED as error:
             messages.error(request, explanation(error))
         else:
-            self._tell(request, before, contact)
+            closed, already = _("%(lead)s: the contact is closed."), _("%(lead)s: this contact was closed already.")
+            messages.info(request, (closed if is_closed_now else already) % {"lead": before.external_id})
         return redirect("admin:my_contacts")
 
-    def _tell(self, request: HttpRequest, before: Contact, contact: Contact) -> None:
-        if before.is_closed:
-            messages.info(request, _("%(lead)s: this contact was closed already.") % {"lead": contact.external_id})
-            return
-        changed = [{"changed": {"name": "contact", "object": str(contact), "fields": ["status"]}}]
-        self.admin_site.get_model_admin(Contact).log_change(request, contact, changed)
-        messages.success(request, _("%(lead)s: the contact is closed.") % {"lead": contact.external_id})
+    def _close(self, request: HttpRequest, contact: Contact) -> bool:
+        """Close it, which its history tells, and return whether it was open."""
+        page: Any = self.admin_site.get_model_admin(Contact)
+        close = partial(handling.close_contact, from_operator_id=self.own().pk)
+        return bool(page.apply_to_row(request, contact, close))
 
 
 class Pause(OwnView):

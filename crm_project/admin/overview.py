@@ -17,6 +17,7 @@ from crm_project.admin.chart import chart_of
 from crm_project.admin.columns import list_url, page_url
 from crm_project.admin.concerns import Complaint, complaint_of, complaints_about_queue
 from distribution.attention import operators_in_need, sources_in_need
+from distribution.availability import obstacle_by_hand
 from distribution.overview import Places, Queue, arrivals, fullest_operators, places_now, queue_now
 from distribution.phrases import WHY_NOT
 from distribution.standing import Obstacle
@@ -90,7 +91,7 @@ def _free(places: Places) -> Figure:
 
 
 def _at_limit(places: Places) -> Figure:
-    active = places.operators_with_room + places.operators_at_limit
+    active = places.active_operators
     note = ngettext("of %(count)d active operator", "of %(count)d active operators", active) % {"count": active}
     url = list_url("operators_operator", room="none")
     number = number_format(places.operators_at_limit)
@@ -124,6 +125,11 @@ def _load(operator: Operator) -> dict[str, Any]:
         "url": page_url(operator),
         "load": f"{operator.load} / {operator.max_load}",
         "width": f"{100 * min(fullness, 1.0):.2f}%",
-        "note": "" if operator.is_active else WHY_NOT[Obstacle.INACTIVE],
+        "note": _why_away(operator),
         "is_full": not operator.has_room,
     }
+
+
+def _why_away(operator: Operator) -> str:
+    obstacle = obstacle_by_hand(operator)
+    return str(WHY_NOT[obstacle]) if obstacle in (Obstacle.INACTIVE, Obstacle.PAUSED) else ""

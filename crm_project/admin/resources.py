@@ -14,6 +14,7 @@ from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.admin.spreadsheets import harmless
 from distribution import roster
 from distribution.history import settings_of
+from distribution.selectors import Cell, keys_of_weights
 from distribution.strategy import STRATEGIES
 from leads.models import Source
 from operators.models import Operator, Weight
@@ -29,6 +30,14 @@ class TextCell(Widget):
     def clean(self, value: Any, row: Any = None, **options: Any) -> str | None:
         """Return what was written."""
         return value or None
+
+
+class BlankCell(Widget):
+    """A text that may be empty."""
+
+    def clean(self, value: Any, row: Any = None, **options: Any) -> str:
+        """Return what was written."""
+        return value or ""
 
 
 class NumberCell(Widget):
@@ -78,12 +87,12 @@ class ServiceResource(ModelResource):
         return self.import_data_inner(dataset, dry_run, raise_errors, False, False, **options)
 
     def before_import(self, dataset: Any, **options: Any) -> None:
-        """Check the headings, and read what the file names. Raises ValueError."""
+        """Check the headings, and read what the file names. Raises ValueError, and what the database raises."""
         self._named: set[object] = set()
         try:
             check_headers(dataset.headers, [field.column_name for field in self.get_import_fields()])
             self.read(rows_of(dataset))
-        except ValueError:
+        except Exception:
             del dataset[:]  # else the library would go on with the rows, of which nothing was read
             raise
 
@@ -172,9 +181,7 @@ class OperatorResource(ServiceResource):
     def read(self, rows: list[Mapping[str, str]]) -> None:
         """Read the operators that the rows name."""
         require(rows, "id", "external_id", "name")
-        ids = known_ids(row.get("id", "") for row in rows)
-        external_ids = {row.get("external_id", "") for row in rows} - {""}
-        operators = list(Operator.objects.filter(Q(pk__in=ids) | Q(external_id__in=external_ids)))
+        operators = operators_named(rows, "id", "external_id")
         self._by_id = {operator.pk: operator for operator in operators}
         self._by_external_id = {operator.external_id: operator for operator in operators}
         self._owner_of: dict[str | None, int | None] = {name: one.pk for name, one in self._by_external_id.items()}
@@ -219,10 +226,19 @@ class SourceResource(ServiceResource):
     strategy = column("strategy", TextCell())
     prefer_same_operator = column("prefer_same_operator", YesNoCell())
     reuse_open_contact = column("reuse_open_contact", YesNoCell())
+    link_template = column("link_template", BlankCell())
 
     class Meta:
         model = Source
-        fields = ("code", "name", "is_active", "strategy", "prefer_same_operator", "reuse_open_contact")
+        fields = (
+            "code",
+            "name",
+            "is_active",
+            "strategy",
+            "prefer_same_operator",
+            "reuse_open_contact",
+            "link_template",
+        )
         skip_unchanged = True
         report_skipped = True
 
@@ -274,14 +290,13 @@ class WeightResource(ServiceResource):
         require(rows, "source_code")
         require(rows, "weight")
         require(rows, "operator_id", "operator_external_id")
-        ids = known_ids(row.get("operator_id", "") for row in rows)
-        external_ids = {row.get("operator_external_id", "") for row in rows} - {""}
-        operators = list(Operator.objects.filter(Q(pk__in=ids) | Q(external_id__in=external_ids)))
+        operators = operators_named(rows, "operator_id", "operator_external_id")
         self._sources = {one.code: one for one in Source.objects.filter(code__in={row["source_code"] for row in rows})}
         self._operators: dict[Any, Operator] = {one.pk: one for one in operators}
         self._by_external_id = {one.external_id: one for one in operators}
         weights = Weight.objects.filter(source__in=self._sources.values(), operator__in=operators)
         named = weights.select_related("source", "operator")
+        self._new: dict[Cell, Weight] = {}
         self._weights = {(weight.source_id, weight.operator_id): weight for weight in named}
 
     def meant(self, row: Mapping[str, str]) -> tuple[Weight, bool]:
@@ -305,9 +320,16 @@ class WeightResource(ServiceResource):
         return {"weight": instance.weight}
 
     def store(self, instance: Weight, changes: dict[str, Any], *, new: bool) -> None:
-        """Set the weight."""
-        roster.set_weights(instance.source_id, {instance.operator_id: instance.weight})
-        instance.pk = Weight.objects.get(source=instance.source_id, operator=instance.operator_id).pk
+        """Set the weight, unless somebody else has changed it since it was read."""
+        cell = Cell(instance.source_id, instance.operator_id)
+        roster.change_weights({cell: instance.weight}, {cell: self._before.get("weight")})
+        if new:
+            self._new[cell] = instance
+
+    def after_import(self, dataset: Any, result: Any, **options: Any) -> None:
+        """Give the new weights the keys that they have by now."""
+        for cell, key in keys_of_weights(self._new).items():
+            self._new[cell].pk = key
 
     def filter_export(self, queryset: QuerySet[Weight], **options: Any) -> QuerySet[Weight]:
         """Return the weights with the names, and without the shares that the list shows."""
@@ -334,6 +356,13 @@ def require(rows: list[Mapping[str, str]], *columns: str) -> None:
 def rows_of(dataset: Any) -> list[Mapping[str, str]]:
     """Return the rows of the table by its headings."""
     return [dict(zip(dataset.headers, line, strict=True)) for line in dataset]
+
+
+def operators_named(rows: list[Mapping[str, str]], id_column: str, external_id_column: str) -> list[Operator]:
+    """Return the operators that the rows name, by either column."""
+    ids = known_ids(row.get(id_column, "") for row in rows)
+    external_ids = {row.get(external_id_column, "") for row in rows} - {""}
+    return list(Operator.objects.filter(Q(pk__in=ids) | Q(external_id__in=external_ids)))
 
 
 def known_ids(cells: Iterable[str]) -> set[int]:

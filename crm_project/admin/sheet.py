@@ -30,9 +30,9 @@ class Sheet:
     asked: Cells = field(default_factory=dict)
 
     @classmethod
-    def as_stored(cls, source_ids: Sequence[int], operator_ids: Sequence[int], asked: Cells | None = None) -> "Sheet":
+    def as_stored(cls, source_ids: Sequence[int], operator_ids: Sequence[int]) -> "Sheet":
         """Return the sheet of these sources and operators as the database has it now."""
-        return cls(source_ids, operator_ids, weights_of_each(source_ids, operator_ids), asked or {})
+        return cls(source_ids, operator_ids, weights_of_each(source_ids, operator_ids))
 
     @classmethod
     def of_page(cls, text: str) -> "Sheet":
@@ -55,12 +55,13 @@ class Sheet:
 
 @dataclass
 class Typed:
-    """What the user typed into a sheet: the texts as they are, the weights that they come to, and what is wrong."""
+    """What the user typed into a sheet: the texts, the weights that they come to, what is wrong, whose it shall be."""
 
     texts: dict[Cell, str] = field(default_factory=dict)
     wanted: dict[Cell, int | None] = field(default_factory=dict)
     errors: dict[Cell, str] = field(default_factory=dict)
     undecided: set[Cell] = field(default_factory=set)
+    choices: dict[Cell, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,12 @@ class Reader:
     def _read(self, cell: Cell, typed: Typed) -> None:
         choice = self.form.get(name_of("choice", cell))
         text = self.form.get(name_of("weight", cell))
-        if text is None or (cell in self.sheet.asked and choice == THEIRS):
+        if text is None:
+            return
+        if cell in self.sheet.asked and choice in (MINE, THEIRS):
+            typed.choices[cell] = choice
+        if typed.choices.get(cell) == THEIRS:
+            typed.texts[cell] = text
             return
         seen = self.sheet.weights.get(cell)
         try:

@@ -10,6 +10,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from import_export.admin import ImportExportMixin
 from import_export.forms import ConfirmImportForm
 from import_export.results import RowResult
@@ -17,6 +18,7 @@ from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from crm_project.access.acting import LONGEST_REASON, because
+from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.admin.spreadsheets import ExcelCSV, Spreadsheet, Workbook
 from distribution.queue import draining_at_the_end
 
@@ -127,10 +129,24 @@ class TransferAdmin(ImportExportMixin, admin.ModelAdmin):
             LogEntry.objects.log_actions(user_id, rows, flag, _("Import"))
 
     def add_success_message(self, result: Any, request: HttpRequest) -> None:
-        """Tell how many rows were stored, and which were refused in the meantime."""
+        """Tell how many rows were stored, and what was refused or went wrong."""
+        for failure in result.base_errors:
+            messages.error(request, explained(failure.error))
+        if result.base_errors:
+            return
         counts = {kind: result.totals[kind] for kind in (RowResult.IMPORT_TYPE_NEW, RowResult.IMPORT_TYPE_UPDATE)}
         sentence = _("Import finished. New: %(new)d. Changed: %(update)d. Unchanged: %(skip)d.")
         messages.success(request, sentence % {**counts, "skip": result.totals[RowResult.IMPORT_TYPE_SKIP]})
-        for row in result.invalid_rows[:ROWS_TOLD]:
+        refused = [(row.number, " ".join(row.error.messages)) for row in result.invalid_rows]
+        refused += [(row.number, explained(row.errors[0].error)) for row in result.error_rows]
+        for number, reason in sorted(refused)[:ROWS_TOLD]:
             told = _("Row %(number)d was refused: %(reason)s")
-            messages.warning(request, told % {"number": row.number, "reason": " ".join(row.error.messages)})
+            messages.warning(request, told % {"number": number, "reason": reason})
+        if more := len(refused[ROWS_TOLD:]):
+            sentence = ngettext("%(count)d more row was refused.", "%(count)d more rows were refused.", more)
+            messages.warning(request, sentence % {"count": more})
+
+
+def explained(error: Exception) -> str:
+    """Return the sentence for whatever ended a row, or the whole import."""
+    return explanation(error) if isinstance(error, EXPLAINED) else str(error)

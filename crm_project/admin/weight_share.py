@@ -1,6 +1,6 @@
 """What a weight comes to, beside the field that it is typed into: by the server, and for `weights.js`."""
 
-from distribution.availability import obstacle
+from distribution.availability import obstacle_by_hand
 from distribution.phrases import WHY_NOT, percent
 from distribution.shares import available_weight
 from distribution.strategy import STRATEGIES
@@ -10,7 +10,7 @@ from operators.models import Operator
 
 def why_not(operator: Operator) -> str:
     """Return why the operator could not be drawn, whatever the weight; empty when nothing keeps them."""
-    reason = obstacle(operator, 1)
+    reason = obstacle_by_hand(operator)
     return str(WHY_NOT[reason]) if reason else ""
 
 

@@ -1,6 +1,5 @@
 """Weights as a table inside the page of a source or an operator."""
 
-from collections import defaultdict
 from operator import gt, lt
 from typing import Any
 
@@ -20,6 +19,7 @@ from crm_project.admin.setting_history import WithSettingHistoryAdmin
 from crm_project.admin.weight_rows import FixedRow, WeightFormSet
 from crm_project.admin.weight_share import why_not
 from distribution import roster
+from distribution.selectors import Cell
 
 GIVING_ROOM = {"is_active": gt, "is_paused": lt, "max_load": gt}
 
@@ -88,14 +88,19 @@ class WithWeightsAdmin(WithSettingHistoryAdmin, ProtectedDeletionAdmin):
             self.change_row(form.instance, **changes)
 
     def save_formset(self, request: HttpRequest, form: ModelForm, formset: BaseInlineFormSet, change: bool) -> None:
-        """Store what was changed in the table, one call for each source."""
-        weights: dict[int, dict[int, int]] = defaultdict(dict)
-        for weight in formset.save(commit=False):
-            weights[weight.source_id][weight.operator_id] = weight.weight
-        for weight in formset.deleted_objects:
-            roster.remove_weight(weight.source_id, weight.operator_id)
-        for source_id in sorted(weights):
-            roster.set_weights(source_id, weights[source_id])
+        """Store what was changed in the table, all or none. Raises WeightsChanged for what others changed meanwhile."""
+        formset.save(commit=False)
+        typed = [*formset.new_objects, *(weight for weight, _names in formset.changed_objects)]
+        wanted = {cell_of(weight): weight.weight for weight in typed}
+        wanted |= {cell_of(weight): None for weight in formset.deleted_objects}
+        if wanted:
+            stored: list[Any] = [row for row in formset.forms if row.instance.pk is not None]
+            roster.change_weights(wanted, {cell_of(row.instance): row.shown("weight") for row in stored})
+
+
+def cell_of(weight: Any) -> Cell:
+    """Return the place of a weight."""
+    return Cell(weight.source_id, weight.operator_id)
 
 
 def room_given(form: ModelForm) -> dict[str, Any]:

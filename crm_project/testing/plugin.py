@@ -103,6 +103,14 @@ def leave_out_foreign(config: pytest.Config, items: list[pytest.Item]) -> None:
         items[:] = [item for item in items if item not in foreign]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _roles() -> None:
+    """Keep the groups that a migration made, whatever a test empties."""
+    from crm_project.testing.staff import keep_roles
+
+    keep_roles()
+
+
 @pytest.fixture(autouse=True)
 def _default_language() -> Iterator[None]:
     """Speak the default language again after a test whose caller asked for another."""

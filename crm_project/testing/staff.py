@@ -5,7 +5,9 @@ from itertools import count
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models.signals import post_migrate
+from django.test import Client
 
 _numbers = count(1)
 
@@ -13,12 +15,23 @@ _numbers = count(1)
 def make_user(*roles: str, **fields: Any) -> User:
     """Store a member of staff in these roles."""
     user = User.objects.create(**{"username": f"user_{next(_numbers)}", "is_staff": True, **fields})
-    if roles:
-        make_roles()
-        user.groups.set(Group.objects.filter(name__in=roles))
+    user.groups.set(Group.objects.filter(name__in=roles))
     return user
 
 
-def make_roles() -> None:
-    """Make the groups that the migration made: a test in real transactions empties every table behind it."""
+def staff(*permissions: str) -> Client:
+    """Return the browser of a member of staff who has these permissions, by their code names, and no role."""
+    user = make_user()
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def keep_roles() -> None:
+    """Make the roles again whenever a test in real transactions has emptied every table behind it."""
+    post_migrate.connect(_make_roles, sender=apps.get_app_config("distribution"))
+
+
+def _make_roles(**_signal: Any) -> None:
     import_module("distribution.migrations.0004_roles").make_roles(apps, None)

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from crm_project.testing.admin_pages import address, open_form, run, save
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from leads.models import Contact, Lead, Source
 from operators.models import Operator, Weight
 
@@ -33,15 +34,6 @@ CHANGES = {
 @pytest.fixture
 def contact() -> Contact:
     return arrive(make_source({make_operator(name="Anna"): 1}, name="Telegram"), "user_1")
-
-
-def staff(*permissions: str) -> Client:
-    """Return the browser of a member of staff with these permissions."""
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def titles(response: Any) -> list[str]:
@@ -126,6 +118,15 @@ def test_the_sidebar_leads_to_what_the_user_may_see(admin_client: Client) -> Non
         "Bulk actions",
         "Operators",
     ]
+
+
+def test_the_page_of_a_group_asks_once_for_all_permissions(
+    admin_client: Client, django_assert_max_num_queries: Any
+) -> None:
+    group = Group.objects.latest("pk")
+
+    with django_assert_max_num_queries(10):
+        assert admin_client.get(address("auth_group", "change", group.pk)).status_code == 200
 
 
 @pytest.mark.parametrize("model", ["auth_user", "auth_group"])

@@ -11,6 +11,7 @@ from django.test import Client
 
 from crm_project.testing.admin_pages import Page, address, messages
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import runs
 from distribution.models import BulkRow, BulkRun, Decision
 from leads.models import Contact, Source
@@ -33,14 +34,6 @@ def go_on(client: Client, run: BulkRun) -> Page:
 
 def page_of(run: BulkRun) -> str:
     return address("distribution_bulkrun", "change", run.pk)
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -215,7 +208,7 @@ class TestTheRun:
     def test_its_page_takes_as_many_queries_for_many_rows_as_for_few(
         self, admin_client: Client, source: Source, rows: int, django_assert_max_num_queries: Any
     ) -> None:
-        run = runs.begin("close", Contact.objects.none(), why="")
+        run = runs.begin("close", Contact.objects.none())
         BulkRun.objects.update(identity=f"user:{User.objects.get().pk}")
         BulkRow.objects.bulk_create(
             BulkRow(run=run, work="close", target_id=number, outcome="changed") for number in range(rows)

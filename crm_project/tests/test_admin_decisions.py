@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from crm_project.access.acting import Actor, acting, because
 from crm_project.testing.admin_pages import address, run, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import handling, roster
 from distribution.models import Decision
 from leads.models import Contact, Source
@@ -165,16 +165,14 @@ class TestTheStoryOfAContact:
         contact = arrive(make_source({make_operator(): 1 for _ in range(60)}))
         for _ in range(moves):
             handling.reassign_by_draw(contact.pk)
+        contact_page(admin_client, contact)  # what is looked up once a process is looked up here
 
         with django_assert_max_num_queries(10):
             contact_page(admin_client, contact)
 
     def test_leads_to_the_decisions_for_those_who_may_see_them(self, admin_client: Client, source: Source) -> None:
         contact = arrive(source)
-        user = User.objects.create(username="staff", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename="view_contact"))
-        client = Client()
-        client.force_login(user)
+        client = staff("view_contact")
 
         link = f"{address(MODEL)}?contact__id__exact={contact.pk}"
         assert link in contact_page(admin_client, contact)

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import OperationalError
 from django.test import Client
 
 from crm_project.admin.first_steps import MOST_NAMES
 from crm_project.testing.admin_pages import messages, open_form
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.models import SettingChange
 from leads.models import Source
@@ -41,14 +41,6 @@ def errors(page: Any) -> list[str]:
 
 def names() -> list[str]:
     return list(Operator.objects.order_by("pk").values_list("name", flat=True))
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 class TestTheWay:

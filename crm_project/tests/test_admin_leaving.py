@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from crm_project.testing.admin_pages import Fields, Page, address, open_form, run, save
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution.models import BulkRun, Decision, SettingChange, Trigger
 from distribution.roster import change_operator
 from distribution.runs import progress
@@ -140,10 +140,7 @@ class TestTheFormOfAnOperator:
         assert list(response.context["adminform"].form.errors) == ["max_load"]
 
     def test_who_may_not_handle_contacts_is_not_asked(self, leaving: Operator) -> None:
-        user = User.objects.create(username="staff", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename="change_operator"))
-        client = Client()
-        client.force_login(user)
+        client = staff("change_operator")
 
         fields = open_form(client, page_of(leaving), "operator_form")
         save(client, page_of(leaving), fields, is_active=None, confirmed="1", contacts="leave_to_queue")

@@ -6,7 +6,6 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,22 +15,15 @@ from pytest_django import Settings
 
 from crm_project.testing.admin_pages import address, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution.handling import close_contact
+from distribution.roster import change_operator
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
 
 START, PART, SHARES = "/admin/", "/admin/start/overview/", "/admin/start/shares/"
-
-
-def staff(*permissions: str) -> Client:
-    """Return the browser of a member of staff with these permissions."""
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def text(client: Client, url: str = START, **headers: Any) -> str:
@@ -103,6 +95,11 @@ class TestTheFigures:
         make_operator(max_load=0, is_active=False)
         assert figures(admin_client)["Operators at the limit"] == ("1", "of 2 active operators")
         assert behind(admin_client, "Operators at the limit") == [full]
+
+    def test_do_not_count_whoever_is_paused_as_being_at_the_limit(self, admin_client: Client) -> None:
+        make_operator(max_load=4, is_paused=True)
+        assert figures(admin_client)["Operators at the limit"] == ("0", "of 1 active operator")
+        assert behind(admin_client, "Operators at the limit") == []
 
     def test_put_the_number_of_those_who_wait_in_the_title(self, admin_client: Client) -> None:
         arrive(make_source())
@@ -237,6 +234,21 @@ class TestWhatNeedsAttention:
         Weight.objects.create(source=source, operator=make_operator(), weight=1)
         Operator.objects.update(created_at=timezone.now() - timedelta(days=4))
         assert sentences(admin_client) == ["1 active operator has had room and got nothing for 3 days."]
+
+    @pytest.mark.parametrize(
+        ("before", "change"),
+        [({"is_paused": True}, {"is_paused": False}), ({"max_load": 0}, {"max_load": 5})],
+    )
+    def test_is_nobody_who_came_back_or_got_room_today(
+        self, admin_client: Client, before: dict[str, Any], change: dict[str, Any]
+    ) -> None:
+        operator = make_operator(**before)
+        source = make_source({make_operator(): 1})
+        arrive(source)
+        Weight.objects.create(source=source, operator=operator, weight=1)
+        Operator.objects.update(created_at=timezone.now() - timedelta(days=4))
+        change_operator(operator.pk, **change)
+        assert sentences(admin_client) == []
 
     def test_names_ten_and_leads_to_the_list_for_the_others(self, admin_client: Client) -> None:
         for _number in range(12):

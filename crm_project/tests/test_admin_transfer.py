@@ -7,7 +7,6 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
@@ -16,6 +15,7 @@ from openpyxl import Workbook, load_workbook
 from crm_project.admin.spreadsheets import as_written, harmless
 from crm_project.testing.admin_pages import Page, address, messages
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.models import SettingChange
 from leads.models import Contact, Source
@@ -70,14 +70,6 @@ def workbook(*lines: list[Any]) -> bytes:
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 class TestReading:
@@ -248,6 +240,24 @@ class TestOperators:
         assert "Row 1 was refused: The database did not answer in time." in messages(response)[1]
         assert Operator.objects.filter(name="Boris").exists()
 
+    def test_of_many_refused_rows_ten_are_told_and_the_others_counted(self, admin_client: Client) -> None:
+        lines = [f"{make_operator(external_id=f'x{number}').external_id};Anna" for number in range(12)]
+        rehearsed = rehearse(admin_client, OPERATOR, "\n".join(["external_id;name", *lines]))
+        with patch("distribution.roster.change_operator", side_effect=OperationalError):
+            response = confirm(admin_client, OPERATOR, rehearsed)
+        assert [message.split(":")[0] for message in messages(response)[1:11]] == [
+            f"Row {number} was refused" for number in range(1, 11)
+        ]
+        assert messages(response)[11:] == ["2 more rows were refused."]
+
+    def test_an_import_that_could_not_begin_is_told_and_is_no_success(self, admin_client: Client) -> None:
+        rehearsed = rehearse(admin_client, OPERATOR, "external_id;name\na1;Anna\n")
+        with patch("crm_project.admin.resources.OperatorResource.before_import", side_effect=OperationalError):
+            response = confirm(admin_client, OPERATOR, rehearsed)
+        [message] = messages(response)
+        assert message.startswith("The database did not answer in time.")
+        assert not Operator.objects.exists()
+
     @pytest.mark.parametrize("rows", [5, 50])
     def test_the_rehearsal_takes_as_many_queries_for_many_rows_as_for_few(
         self, admin_client: Client, rows: int, django_assert_max_num_queries: Any
@@ -260,6 +270,19 @@ class TestOperators:
 
 
 class TestSources:
+    def test_the_link_to_the_chat_goes_with_the_file_and_may_be_taken_away(self, admin_client: Client) -> None:
+        load(admin_client, SOURCE, "code,name,link_template\ntelegram,Telegram,https://t.me/{external_id}\n")
+        assert Source.objects.get().link_template == "https://t.me/{external_id}"
+        assert b"https://t.me/{external_id}" in exported(admin_client, SOURCE)
+
+        load(admin_client, SOURCE, "code,link_template\ntelegram,\n")
+        assert Source.objects.get().link_template == ""
+
+    def test_a_link_that_runs_something_is_refused(self, admin_client: Client) -> None:
+        rehearsed = rehearse(admin_client, SOURCE, "code,name,link_template\nbot,Bot,javascript:{external_id}\n")
+
+        assert "https or tg only" in told(rehearsed)[0]
+
     def test_sources_are_known_by_their_code(self, admin_client: Client) -> None:
         make_source(code="tele", name="Telegram")
         content = "code;name;is_active;strategy;prefer_same_operator\ntele;Telegram 2;0;least_loaded;1\nsite;Site;1;;\n"
@@ -358,6 +381,11 @@ class TestExport:
         make_operator(name="Anna"), make_operator(name="Boris", is_active=False)
         text = exported(admin_client, OPERATOR, filters="?is_active__exact=0").decode("utf-8-sig")
         assert ("Boris" in text, "Anna" in text) == (True, False)
+
+    def test_a_filter_that_cannot_be_read_is_refused(self, admin_client: Client) -> None:
+        admin_client.raise_request_exception = False
+        response = admin_client.post(address(OPERATOR, "export") + "?id=x", {"format": CSV, "resource": "0"})
+        assert response.status_code == 400
 
     def test_the_list_leads_to_both(self, admin_client: Client) -> None:
         page = admin_client.get(address(OPERATOR)).content.decode()

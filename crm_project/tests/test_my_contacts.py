@@ -118,6 +118,13 @@ class TestLooking:
         assert "user_7" in parts[0]
         assert "<html" not in parts[0]
 
+    def test_each_contact_in_the_part_is_known_by_its_id(self, client: Client, source: Source) -> None:
+        contacts = [arrive(source) for _ in range(2)]
+
+        part = text_of(client.get(LIVE))
+
+        assert all(f'id="own-contact-{contact.pk}"' in part for contact in contacts)
+
     def test_what_waits_on_their_sources_is_told(self, client: Client, source: Source, anna: Operator) -> None:
         assert "Nobody waits on your sources." in text_of(client.get(LIVE))
         change_operator(anna.pk, max_load=0)

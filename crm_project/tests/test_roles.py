@@ -17,6 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.converters import IntConverter
 from rest_framework.test import APIClient
 
+from crm_project.access.acting import because
 from crm_project.access.keys import make_key
 from crm_project.access.roles import Role, name_shown
 from crm_project.access.tests.test_boundaries import ROUTES
@@ -60,7 +61,8 @@ def house() -> None:
     close_contact(closed.pk)
     make_key(make_client("read", name=SECRET))
     make_user("auditor", username=SECRET)
-    runs.begin("close", Contact.objects.all(), why=SECRET)
+    with because(SECRET):
+        runs.begin("close", Contact.objects.all())
 
 
 def client_of(role: str) -> Client:

@@ -12,9 +12,10 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.db.models import F
-from django.test import Client
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
+from crm_project.access.authentication import address_of
 from crm_project.setup.children import BASE_DIR
 
 PASSWORD = "a good long password"
@@ -77,6 +78,23 @@ class TestWrongPasswords:
 
         assert log_in(PASSWORD, name="boris").status_code == 302
         assert log_in(PASSWORD, address="192.0.2.2").status_code == 302
+
+    @pytest.mark.parametrize(
+        ("https", "forwarded", "address"),
+        [
+            (True, "203.0.113.5", "203.0.113.5"),
+            (True, "198.51.100.1, 203.0.113.5", "203.0.113.5"),
+            (True, "", "192.0.2.1"),
+            (True, "203.0.113.5, nonsense", "192.0.2.1"),
+            (False, "203.0.113.5", "192.0.2.1"),
+        ],
+    )
+    def test_behind_a_proxy_it_is_the_address_that_the_proxy_saw(
+        self, settings: Any, rf: RequestFactory, https: bool, forwarded: str, address: str
+    ) -> None:
+        settings.HTTPS = https
+
+        assert address_of(rf.get("/", REMOTE_ADDR="192.0.2.1", headers={"x-forwarded-for": forwarded})) == address
 
     def test_a_quarter_of_an_hour_later_it_is_open_again(self) -> None:
         try_passwords()

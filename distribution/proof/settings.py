@@ -16,7 +16,10 @@ from operators.models import Operator
 ROWS_AT_A_TIME = 1_000
 NO_OTHER = {Operator: {"source_id": None}, Source: {"operator_id": None}}
 # What settings are while no change was recorded, of rows that were recorded before these settings existed.
-UNRECORDED: dict[type[Operator | Source], dict[str, Any]] = {Operator: {"is_paused": False}, Source: {}}
+UNRECORDED: dict[type[Operator | Source], dict[str, Any]] = {
+    Operator: {"is_paused": False},
+    Source: {"link_template": ""},
+}
 
 
 def examined_settings() -> Iterator[Finding | None]:

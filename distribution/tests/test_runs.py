@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from crm_project.access.acting import Actor, acting
+from crm_project.access.acting import Actor, acting, because
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, assert_loads_are_true, assert_rules_hold, make_operator, make_source
 from distribution import runs
@@ -34,7 +34,7 @@ def _acting() -> Iterator[None]:
 
 def steps_to_the_end(run: BulkRun) -> None:
     while not progress(run).is_complete:
-        assert step(run, str)
+        assert list(step(run, str))
 
 
 def outcomes(run: BulkRun) -> dict[str, int]:
@@ -51,13 +51,14 @@ def source_of(operator: Operator, contacts: int) -> Source:
 
 class TestChoosing:
     def test_a_run_remembers_who_began_it_and_why(self) -> None:
-        run = begin("close", Contact.objects.all(), why="spam")
+        with because("spam"):
+            run = begin("close", Contact.objects.all())
 
         assert (run.identity, run.reason) == ("user:7", "spam")
 
     def test_what_comes_later_is_not_part_of_it(self) -> None:
         source = source_of(make_operator(), contacts=2)
-        run = begin("close", Contact.objects.all(), why="")
+        run = begin("close", Contact.objects.all())
         later = arrive(source)
 
         steps_to_the_end(run)
@@ -69,16 +70,16 @@ class TestChoosing:
         source_of(make_operator(), contacts=2)
 
         with pytest.raises(TooManyRows):
-            begin("close", Contact.objects.all(), why="")
+            begin("close", Contact.objects.all())
 
         assert not BulkRun.objects.exists()
 
     def test_old_runs_go_when_a_new_one_begins(self) -> None:
         source_of(make_operator(), contacts=1)
-        old, recent = (begin("close", Contact.objects.all(), why="") for _number in range(2))
+        old, recent = (begin("close", Contact.objects.all()) for _number in range(2))
         BulkRun.objects.filter(pk=old.pk).update(began_at=timezone.now() - timedelta(days=8))
 
-        new = begin("close", Contact.objects.all(), why="")
+        new = begin("close", Contact.objects.all())
 
         assert set(BulkRun.objects.all()) == {recent, new}
         assert set(BulkRow.objects.values_list("run", flat=True)) == {recent.pk, new.pk}
@@ -88,7 +89,7 @@ class TestSteps:
     def test_each_row_has_its_outcome(self) -> None:
         source = source_of(make_operator(), contacts=3)
         close_contact(Contact.objects.order_by("pk")[0].pk)
-        run = begin("close", source.contacts.all(), why="")
+        run = begin("close", source.contacts.all())
 
         steps_to_the_end(run)
 
@@ -96,12 +97,22 @@ class TestSteps:
         assert list(run.rows.order_by("pk").values_list("outcome", flat=True)) == ["unchanged", "changed", "changed"]
         assert_rules_hold()
 
+    def test_what_is_reopened_into_the_queue_and_given_away_at_once_names_who_got_it(self) -> None:
+        operator = make_operator()
+        contact = close_contact(arrive(make_source({operator: 1})).pk)
+        run = begin("reopen", Contact.objects.filter(pk=contact.pk))
+
+        steps_to_the_end(run)
+
+        assert progress(run).receivers == {operator.pk: 1}
+        assert_rules_hold()
+
     def test_a_step_ends_after_a_while_and_the_next_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runs, "SECONDS_A_STEP", -1)
         source_of(make_operator(), contacts=3)
-        run = begin("close", Contact.objects.all(), why="")
+        run = begin("close", Contact.objects.all())
 
-        assert len(step(run, str)) == 1
+        assert len(list(step(run, str))) == 1
         assert (progress(run).done, progress(run).is_complete) == (1, False)
         steps_to_the_end(run)
         assert outcomes(run) == {"changed": 3}
@@ -109,7 +120,8 @@ class TestSteps:
     def test_the_reason_is_kept_with_every_decision(self) -> None:
         operator, receiver = make_operator(), make_operator()
         source_of(operator, contacts=2)
-        run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk, why="illness")
+        with because("illness"):
+            run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk)
 
         steps_to_the_end(run)
 
@@ -120,7 +132,7 @@ class TestSteps:
     def test_a_limit_that_is_reached_refuses_the_rest(self) -> None:
         operator, receiver = make_operator(), make_operator(max_load=1)
         source_of(operator, contacts=3)
-        run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk, why="")
+        run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk)
 
         steps_to_the_end(run)
 
@@ -132,7 +144,7 @@ class TestSteps:
         operator, other = make_operator(), make_operator()
         source = source_of(operator, contacts=2)
         other.weights.create(source=source, weight=1)
-        run = begin("reassign_by_draw", source.contacts.all(), why="")
+        run = begin("reassign_by_draw", source.contacts.all())
 
         steps_to_the_end(run)
 
@@ -144,7 +156,7 @@ class TestSteps:
         source = source_of(operator, contacts=1)
         waiting = arrive(make_source())
         third.weights.create(source=source, weight=1)
-        run = begin(work, Contact.objects.all(), receiver_id=third.pk, why="")
+        run = begin(work, Contact.objects.all(), receiver_id=third.pk)
         for contact in Contact.objects.all():
             reassign_to_operator(contact.pk, other.pk)
 
@@ -155,7 +167,7 @@ class TestSteps:
 
     def test_a_row_that_was_deleted_meanwhile_is_skipped(self) -> None:
         operator = make_operator()
-        run = begin("deactivate_operators", Operator.objects.all(), why="")
+        run = begin("deactivate_operators", Operator.objects.all())
         operator.delete()
 
         steps_to_the_end(run)
@@ -164,32 +176,32 @@ class TestSteps:
 
     def test_a_database_that_does_not_answer_leaves_the_row_to_the_next_step(self) -> None:
         source_of(make_operator(), contacts=1)
-        run = begin("close", Contact.objects.all(), why="")
+        run = begin("close", Contact.objects.all())
 
         with patch("distribution.runs._outcome", side_effect=OperationalError), pytest.raises(OperationalError):
-            step(run, str)
+            list(step(run, str))
 
         steps_to_the_end(run)
         assert outcomes(run) == {"changed": 1}
 
     def test_a_step_that_died_is_repeated_after_a_while(self) -> None:
         source_of(make_operator(), contacts=1)
-        run = begin("close", Contact.objects.all(), why="")
+        run = begin("close", Contact.objects.all())
         BulkRow.objects.update(taken_up_at=timezone.now())
-        assert step(run, str) == []
+        assert list(step(run, str)) == []
 
         BulkRow.objects.update(taken_up_at=timezone.now() - timedelta(minutes=3))
 
-        assert len(step(run, str)) == 1
+        assert len(list(step(run, str))) == 1
         assert outcomes(run) == {"changed": 1}
 
     def test_a_repeated_row_moves_nothing_twice(self) -> None:
         operators = [make_operator() for _number in range(3)]
         source = make_source(dict.fromkeys(operators, 1))
         contact = arrive(source)
-        run = begin("reassign_by_draw", Contact.objects.all(), why="")
+        run = begin("reassign_by_draw", Contact.objects.all())
         with patch("distribution.runs.BulkRow.save", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
-            step(run, str)
+            list(step(run, str))
         contact.refresh_from_db()
         receiver = contact.operator
         BulkRow.objects.update(taken_up_at=timezone.now() - timedelta(minutes=3))
@@ -201,13 +213,13 @@ class TestSteps:
         assert outcomes(run) == {"skipped": 1}
 
     @pytest.mark.parametrize("rows", [10, 100])
-    def test_the_progress_takes_four_statements_however_many_rows(
+    def test_the_progress_takes_three_statements_however_many_rows(
         self, rows: int, django_assert_num_queries: Any
     ) -> None:
-        run = begin("close", Contact.objects.all(), why="")
+        run = begin("close", Contact.objects.all())
         BulkRow.objects.bulk_create(BulkRow(run=run, work="close", target_id=number) for number in range(rows))
 
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(3):
             assert progress(run).total == rows
 
 
@@ -215,7 +227,7 @@ class TestLeaving:
     def test_contacts_go_once_the_operator_is_inactive_the_late_ones_too(self) -> None:
         operator, receiver = make_operator(), make_operator()
         source = source_of(operator, contacts=2)
-        run = begin("deactivate_operators", Operator.objects.filter(pk=operator.pk), contacts="leave_by_draw", why="")
+        run = begin("deactivate_operators", Operator.objects.filter(pk=operator.pk), contacts="leave_by_draw")
         arrive(source)
         receiver.weights.create(source=source, weight=1)
 
@@ -232,9 +244,8 @@ class TestLeaving:
         for _number in range(4):
             arrive(source)
         receiver.weights.create(source=source, weight=1)
-        run = begin(
-            "deactivate_operators", Operator.objects.exclude(pk=receiver.pk), contacts="leave_by_draw", why="closing"
-        )
+        with because("closing"):
+            run = begin("deactivate_operators", Operator.objects.exclude(pk=receiver.pk), contacts="leave_by_draw")
 
         steps_to_the_end(run)
 
@@ -246,12 +257,12 @@ class TestLeaving:
         contact_ages = dict(source_of(operator, contacts=2).contacts.values_list("pk", "created_at"))
         change_operator(operator.pk, is_active=False)
 
-        stayed = begin_with_contacts_of(operator, "leave_by_draw", why="")
+        stayed = begin_with_contacts_of(operator, "leave_by_draw")
         steps_to_the_end(stayed)
         assert outcomes(stayed) == {"refused": 2}
         assert Contact.objects.active().count() == 2
 
-        queued = begin_with_contacts_of(operator, "leave_to_queue", why="")
+        queued = begin_with_contacts_of(operator, "leave_to_queue")
         steps_to_the_end(queued)
         assert outcomes(queued) == {"changed": 2}
         assert progress(queued).receivers == {None: 2}
@@ -262,7 +273,7 @@ class TestLeaving:
         operator = make_operator()
         source_of(operator, contacts=1)
         change_operator(operator.pk, is_active=False)
-        run = begin_with_contacts_of(operator, "leave_to_queue", why="")
+        run = begin_with_contacts_of(operator, "leave_to_queue")
         change_operator(operator.pk, is_active=True)
 
         steps_to_the_end(run)
@@ -273,7 +284,7 @@ class TestLeaving:
     def test_the_waiting_contacts_of_a_source_are_closed_and_the_active_stay(self) -> None:
         source = make_source({make_operator(max_load=1): 1})
         active, waiting = arrive(source), arrive(source)
-        run = begin("deactivate_sources", Source.objects.all(), contacts="close_waiting", why="")
+        run = begin("deactivate_sources", Source.objects.all(), contacts="close_waiting")
 
         steps_to_the_end(run)
 
@@ -284,7 +295,7 @@ class TestLeaving:
     def test_a_contact_given_by_hand_meanwhile_is_not_closed(self) -> None:
         source = make_source(is_active=True)
         contact = arrive(source)
-        run = begin_with_contacts_of(source, "close_waiting", why="")
+        run = begin_with_contacts_of(source, "close_waiting")
         reassign_to_operator(contact.pk, make_operator().pk)
 
         steps_to_the_end(run)
@@ -298,9 +309,9 @@ def test_two_pages_that_drive_one_run_do_every_row_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(runs, "SECONDS_A_STEP", 60)
     receiver = make_operator(max_load=100)
     source_of(make_operator(max_load=100), contacts=30)
-    run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk, why="")
+    run = begin("reassign_to", Contact.objects.all(), receiver_id=receiver.pk)
 
-    done = run_concurrently(lambda: step(run, str), times=3)
+    done = run_concurrently(lambda: list(step(run, str)), times=3)
 
     assert sorted(row.pk for rows in done for row in rows) == sorted(run.rows.values_list("pk", flat=True))
     assert outcomes(run) == {"changed": 30}

@@ -12,7 +12,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from crm_project.testing.rows import arrive, make_operator, make_source
-from crm_project.testing.staff import make_roles
 from distribution import handling, roster
 from distribution.errors import EmptyPeriod, OperatorUnavailable
 from distribution.history import WEIGHT
@@ -171,7 +170,6 @@ def forget_decisions() -> None:
 
 
 def test_the_week_of_the_demo_comes_out_the_same_although_its_times_were_set_back() -> None:
-    make_roles()
     call_command("demo", contacts="150")
 
     for source in Source.objects.all():

@@ -94,7 +94,6 @@ class ContactAdmin(ServiceAdmin):
     )
     show_full_result_count = False
     change_form_template = "admin/contact.html"
-    change_form_outer_before_template = "admin/contact_actions.html"
     change_form_outer_after_template = "admin/around_contact.html"
     fieldsets = (
         (None, {"fields": ("status_label", "waiting_for", "operator", "source", "lead", "chat")}),

@@ -4,8 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -13,11 +12,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm_project.access.acting import because
-from crm_project.admin.forms import reason_field
+from crm_project.admin.forms import WhyForm, is_number_of_row
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution import handling
 from distribution.board import receivers
-from distribution.errors import ContactClosed, NoLongerTheirs
+from distribution.errors import ContactClosed
 from leads.admin.contacts import ContactAdmin, ReceiverField
 from leads.models import Contact
 from operators.models import Operator
@@ -35,13 +34,7 @@ class WeighedReceiverField(ReceiverField):
         return f"{super().label_from_instance(obj)} · {weight}"
 
 
-class ReasonForm(forms.Form):
-    """Why."""
-
-    reason = reason_field()
-
-
-class ReceiverForm(ReasonForm):
+class ReceiverForm(WhyForm):
     """Who gets a contact: somebody named, else whoever is drawn; and why."""
 
     field_order = ("operator", "reason")
@@ -93,19 +86,17 @@ class HandlingPage:
             messages.warning(self._request, str(ContactClosed.message))
             return self._back()
         form = self.form(self._request.POST if self._request.method == "POST" else None)
-        if form.is_valid() and self._is_as_seen(form) and self._is_done(form):
+        if form.is_valid() and self._is_done(form):
             return self._back()
         return self._shown(form)
 
     @property
-    def _operator_now(self) -> str:
-        return str(self.contact.operator_id or "")
-
-    def _is_as_seen(self, form: forms.Form) -> bool:
-        if self._request.POST.get(SEEN, self._operator_now) == self._operator_now:
-            return True
-        form.add_error(None, str(NoLongerTheirs.message))
-        return False
+    def seen(self) -> int | None:
+        """Who had the contact when the page was opened; None when nobody had."""
+        typed = self._request.POST.get(SEEN)
+        if typed is None:
+            return self.contact.operator_id
+        return int(typed) if is_number_of_row(typed) else None
 
     def _is_done(self, form: forms.Form) -> bool:
         typed = form.cleaned_data
@@ -129,19 +120,23 @@ class HandlingPage:
             "contact": self.contact,
             "form": form,
             "button": self.button,
-            "seen": self._operator_now,
+            "seen": str(self.contact.operator_id or ""),
             "back": self._address_back(),
         }
         return TemplateResponse(self._request, "admin/handling.html", context)
 
     def _back(self) -> HttpResponse:
-        return redirect(self._address_back())
+        return HttpResponseRedirect(self._address_back())
 
     def _address_back(self) -> str:
         asked = self._request.GET.get(BACK_TO, "")
         ours = {self._request.get_host()}
         is_ours = url_has_allowed_host_and_scheme(asked, ours, require_https=self._request.is_secure())
-        return asked if is_ours else reverse("admin:leads_contact_change", args=[self.contact.pk])
+        return (
+            asked
+            if is_ours and asked.startswith("/")
+            else reverse("admin:leads_contact_change", args=[self.contact.pk])
+        )
 
 
 class MovePage(HandlingPage):
@@ -156,10 +151,10 @@ class MovePage(HandlingPage):
 
     def service(self, typed: dict[str, Any]) -> Contact:
         """Give the contact to the operator named, else by draw."""
-        receiver, has_it = typed["operator"], self.contact.operator_id
+        receiver = typed["operator"]
         if receiver is None:
-            return handling.reassign_by_draw(self.contact.pk, from_operator_id=has_it)
-        return handling.reassign_to_operator(self.contact.pk, receiver.pk, from_operator_id=has_it)
+            return handling.reassign_by_draw(self.contact.pk, from_operator_id=self.seen)
+        return handling.reassign_to_operator(self.contact.pk, receiver.pk, from_operator_id=self.seen)
 
     def told(self, contact: Contact) -> str:
         """Say who has it."""
@@ -172,13 +167,13 @@ class ClosePage(HandlingPage):
     title = _("Close contact")
     button = _("Close contact")
 
-    def form(self, data: Any) -> ReasonForm:
+    def form(self, data: Any) -> WhyForm:
         """Return the form that asks why."""
-        return ReasonForm(data)
+        return WhyForm(data)
 
     def service(self, typed: dict[str, Any]) -> Contact:
         """Close it."""
-        return handling.close_contact(self.contact.pk)
+        return handling.close_contact(self.contact.pk, from_operator_id=self.seen)
 
     def told(self, contact: Contact) -> str:
         """Say that it is closed."""

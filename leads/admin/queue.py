@@ -32,7 +32,7 @@ class QueuePage:
         """Return what the page shows."""
         page = self._page()
         sources = self._sources_told()
-        found = standstills([*{contact.source for contact in page}, *sources])
+        found = standstills({*sources, *(contact.source for contact in page)})
         return {
             "rows": [_row(contact, found[contact.source_id].because) for contact in page],
             "page": page,

@@ -10,13 +10,14 @@ from django.urls import reverse
 
 from crm_project.testing.admin_pages import Page, messages, open_form
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.staff import staff
+from distribution import roster
 from distribution.errors import ContactClosed, NoLongerTheirs, OperatorUnavailable
 from distribution.explanation import explained
 from distribution.handling import close_contact, reassign_to_operator
 from distribution.models import Decision
 from distribution.standing import Obstacle
 from leads.models import Contact, Source
-from leads.tests.test_admin_queue import staff
 from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
@@ -186,6 +187,21 @@ class TestMoving:
         assert response.context["seen"] == str(taker.pk)
         assert Contact.objects.get().operator == taker
 
+    @pytest.mark.parametrize("name", ["move", "close"])
+    def test_what_the_queue_gave_away_since_the_page_was_opened_is_refused(
+        self, admin_client: Client, source: Source, free: Operator, name: str
+    ) -> None:
+        contact = arrive(source)
+        seen = open_form(admin_client, url_of(name, contact), "handling_form")["seen"]
+        assert seen == ""
+        taker = make_operator(name="Carla")
+        roster.set_weights(source.pk, {taker.pk: 1})
+
+        response = admin_client.post(url_of(name, contact), {"operator": free.pk, "reason": "", "seen": seen})
+
+        assert told_wrong(response) == {"__all__": [str(NoLongerTheirs.message)]}
+        assert Contact.objects.get().operator == taker
+
     def test_what_was_seen_as_it_is_moves(self, admin_client: Client, free: Operator) -> None:
         contact = arrive(make_source({make_operator(): 1}))
         seen = open_form(admin_client, url_of("move", contact), "handling_form")["seen"]
@@ -250,6 +266,8 @@ class TestTheWayBack:
             "javascript:alert(1)",
             "/\\evil.example",
             "\nhttps://evil.example",
+            "evil.example",
+            "leads",
             "",
         ],
     )

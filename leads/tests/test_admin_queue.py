@@ -5,26 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from crm_project.testing.admin_pages import Page, address
 from crm_project.testing.rows import arrive, make_contacts, make_operator, make_source
+from crm_project.testing.staff import staff
 from leads.models import Contact, Source
 from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
-
-
-def staff(*permissions: str) -> Client:
-    """Return the browser of a member of staff with these permissions."""
-    user = User.objects.create(username="staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def opened(client: Client, **parameters: Any) -> Page:

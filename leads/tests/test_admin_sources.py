@@ -13,6 +13,7 @@ from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import roster
 from distribution.errors import SourceNotFound
 from distribution.runs import progress
+from distribution.selectors import Cell
 from leads.models import Source
 from operators.models import Weight
 
@@ -87,10 +88,35 @@ def test_all_weights_of_one_save_are_set_in_one_call(admin_client: Client, monke
     first, second = make_operator(), make_operator()
     source = make_source({first: 1, second: 1, make_operator(): 1})
     calls: list[Any] = []
-    monkeypatch.setattr(roster, "set_weights", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(roster, "change_weights", lambda *arguments: calls.append(arguments))
     typed = {"weights-0-weight": "10", "weights-1-weight": "20"}
     save(admin_client, change_page(source), opened(admin_client, source), **typed)
-    assert calls == [(source.pk, {first.pk: 10, second.pk: 20})]
+    [(wanted, seen)] = calls
+    assert wanted == {Cell(source.pk, first.pk): 10, Cell(source.pk, second.pk): 20}
+    assert {cell: seen[cell] for cell in wanted} == dict.fromkeys(wanted, 1)
+
+
+def test_what_a_colleague_has_changed_meanwhile_is_not_overwritten(admin_client: Client) -> None:
+    first, second = make_operator(), make_operator()
+    source = make_source({first: 1, second: 1})
+    page = opened(admin_client, source)
+    roster.set_weights(source.pk, {first.pk: 5})
+
+    response = save(admin_client, change_page(source), page, **{"weights-0-weight": "10", "weights-1-weight": "20"})
+
+    assert weights_of(source) == {first.pk: 5, second.pk: 1}
+    assert "Somebody else has changed" in " ".join(messages(response))
+
+
+def test_a_weight_that_a_colleague_has_changed_meanwhile_is_not_removed(admin_client: Client) -> None:
+    first = make_operator()
+    source = make_source({first: 1})
+    page = opened(admin_client, source)
+    roster.set_weights(source.pk, {first.pk: 5})
+
+    save(admin_client, change_page(source), page, **{"weights-0-DELETE": "on"})
+
+    assert weights_of(source) == {first.pk: 5}
 
 
 def test_an_operator_is_added_one_changed_and_one_removed_in_one_save(admin_client: Client) -> None:

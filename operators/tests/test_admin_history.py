@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from crm_project.access.acting import Actor, acting, because
 from crm_project.admin import setting_history
 from crm_project.testing.admin_pages import Page, address, messages, open_form, save
 from crm_project.testing.rows import make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.models import SettingChange
 from distribution.selectors import weights_of
@@ -36,14 +36,6 @@ def newest() -> SettingChange:
 
 def told(page: Page) -> list[tuple[str, str, str]]:
     return [(line["setting"], line["before"], line["after"]) for line in page.context["lines"]]
-
-
-def user_who_may(*codes: str) -> Client:
-    user = User.objects.create_user("somebody", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codes))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def go_back(client: Client, row: Any, change: SettingChange, **typed: Any) -> Page:
@@ -188,20 +180,20 @@ class TestPermissions:
     def test_whoever_may_view_reads_and_cannot_go_back(self) -> None:
         operator = make_operator(max_load=1)
         roster.change_operator(operator.pk, max_load=5)
-        client = user_who_may("view_operator")
+        client = staff("view_operator")
         [line] = client.get(history(operator)).context["lines"]
         assert line["url"] == ""
         assert client.get(way_back(operator, newest())).status_code == 403
         assert client.post(way_back(operator, newest())).status_code == 403
 
     def test_whoever_may_not_view_does_not_read(self) -> None:
-        assert user_who_may("view_source").get(history(make_operator())).status_code == 403
+        assert staff("view_source").get(history(make_operator())).status_code == 403
 
     def test_a_weight_asks_for_the_permission_on_weights(self) -> None:
         operator = make_operator(max_load=1)
         source = make_source({operator: 1})
         roster.set_weights(source.pk, {operator.pk: 5})
         change = newest()
-        client = user_who_may("view_operator", "change_operator")
+        client = staff("view_operator", "change_operator")
         assert client.post(way_back(operator, change)).status_code == 403
         assert weights_of(source.pk) == {operator.pk: 5}

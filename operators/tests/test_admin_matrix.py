@@ -1,10 +1,11 @@
 """The matrix of weights: operators down, sources across, saved together."""
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
 from model_bakery import baker
@@ -15,6 +16,7 @@ from crm_project.admin.sheet import name_of
 from crm_project.testing.admin_pages import Fields, Page, address, messages, open_form, save
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.models import SettingChange
 from distribution.selectors import Cell, weights_of
@@ -32,14 +34,6 @@ def opened(client: Client, url: str = MATRIX) -> Fields:
 
 def field(source: Source, operator: Operator, what: str = "weight") -> str:
     return name_of(what, Cell(source.pk, operator.pk))
-
-
-def user_who_may(*codes: str) -> Client:
-    user = User.objects.create_user("somebody", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codes))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def rows_of(page: Page) -> list[tuple[str, list[tuple[Any, str]]]]:
@@ -214,6 +208,16 @@ class TestSaving:
         response = save(admin_client, MATRIX, fields, **{field(source, anna): "2"})
         assert "There is no operator with this id" in messages(response)[0]
 
+    def test_what_was_typed_is_still_there_after_a_refusal(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = make_source({(anna := make_operator()): 1})
+        fields = opened(admin_client)
+        monkeypatch.setattr(roster, "change_weights", refuse)
+        response = save(admin_client, MATRIX, fields, reason="Holidays", **{field(source, anna): "2"})
+        assert opened_again(response)[field(source, anna)] == "2"
+        assert 'value="Holidays"' in response.content.decode()
+
     def test_a_database_that_is_away_is_told(self, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         source = make_source({(anna := make_operator()): 1})
         fields = opened(admin_client)
@@ -285,6 +289,20 @@ class TestConflicts:
         assert (told["before"], told["theirs"], told["mine"]) == (1, 50, "10")
         assert weights_of(bot.pk) == {anna.pk: 50}
 
+    @pytest.mark.parametrize("choice", ["mine", "theirs"])
+    def test_a_choice_is_remembered_while_another_cell_is_wrong(
+        self, admin_client: Client, anna: Operator, bot: Source, choice: str
+    ) -> None:
+        other = field(bot, make_operator())
+        fields = opened(admin_client)
+        roster.set_weights(bot.pk, {anna.pk: 60})
+        conflict = save(admin_client, MATRIX, fields, **{field(bot, anna): "10"})
+        fields = fields_of(conflict, bot, anna)
+        again = save(admin_client, MATRIX, fields, **{other: "many", field(bot, anna, "choice"): choice})
+        assert [row["error"] for row in again.context["errors"]] == ["Enter a whole number."]
+        assert [row["chosen"] for row in again.context["conflicts"]] == [choice]
+        assert re.search(f'value="{choice}" checked', again.content.decode())
+
     def test_mine_is_asked_about_again_when_theirs_has_changed_once_more(
         self, admin_client: Client, conflict: Page, anna: Operator, bot: Source
     ) -> None:
@@ -331,13 +349,13 @@ class TestConflicts:
 
 class TestPermissions:
     def test_whoever_may_not_view_weights_has_no_matrix(self) -> None:
-        client = user_who_may("view_operator", "view_source")
+        client = staff("view_operator", "view_source")
         assert client.get(MATRIX).status_code == 403
         assert MATRIX not in client.get(address("operators_operator")).content.decode()
 
     def test_whoever_may_only_view_sees_it_and_cannot_save(self, admin_client: Client) -> None:
         source = make_source({(anna := make_operator()): 1})
-        client = user_who_may("view_weight")
+        client = staff("view_weight")
         fields = opened(admin_client)
         page = client.get(MATRIX)
         assert rows_of(page) == [(anna.name, [(1, "100%")])]
@@ -349,7 +367,7 @@ class TestPermissions:
     def test_whoever_may_only_change_neither_adds_nor_removes(self, typed: str) -> None:
         anna, boris = make_operator(), make_operator()
         source = make_source({anna: 1})
-        client = user_who_may("view_weight", "change_weight")
+        client = staff("view_weight", "change_weight")
         concerned = boris if typed else anna
         page = save(client, MATRIX, opened(client), **{field(source, concerned): typed})
         assert [row["error"] for row in page.context["errors"]] == ["You may not do this to a weight."]

@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from model_bakery import baker
 
 from crm_project.admin import weight_rows
 from crm_project.testing.admin_pages import Fields, Page, address, messages, open_form, save
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.selectors import weights_of
 from leads.models import Source
@@ -187,11 +187,7 @@ class TestRowsOffered:
     def test_whoever_may_not_add_weights_is_offered_none(self) -> None:
         source = make_source({make_operator(): 1})
         make_operator()
-        user = User.objects.create_user("somebody", is_staff=True)
-        codes = ["change_source", "view_source", "change_weight", "view_weight"]
-        user.user_permissions.set(Permission.objects.filter(codename__in=codes))
-        client = Client()
-        client.force_login(user)
+        client = staff("change_source", "view_source", "change_weight", "view_weight")
         assert "weights-1-weight" not in opened(client, source)
         save(client, page_of(source), opened(client, source), **{"weights-0-weight": "7"})
         assert list(weights_of(source.pk).values()) == [7]

@@ -9,6 +9,8 @@ from django.test import Client
 from crm_project.admin.columns import share_now
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
+from distribution import roster
+from distribution.selectors import weights_of
 from distribution.shares import shares, with_rosters
 from operators.models import Weight
 
@@ -75,6 +77,29 @@ def test_a_raised_weight_gives_a_waiting_contact_away(admin_client: Client) -> N
     save(admin_client, change_page(weight), opened(admin_client, weight), weight="10")
     waiting.refresh_from_db()
     assert waiting.operator == operator
+
+
+def test_what_a_colleague_has_set_meanwhile_is_not_overwritten(admin_client: Client) -> None:
+    make_source({make_operator(): 1})
+    weight = Weight.objects.get()
+    fields = opened(admin_client, weight)
+    roster.set_weights(weight.source_id, {weight.operator_id: 5})
+
+    response = save(admin_client, change_page(weight), fields, weight="10")
+
+    assert weights_of(weight.source_id) == {weight.operator_id: 5}
+    assert "Somebody else has changed" in messages(response)[0]
+
+
+def test_a_page_saved_untouched_leaves_what_a_colleague_has_set(admin_client: Client) -> None:
+    make_source({make_operator(): 1})
+    weight = Weight.objects.get()
+    fields = opened(admin_client, weight)
+    roster.set_weights(weight.source_id, {weight.operator_id: 5})
+
+    save(admin_client, change_page(weight), fields)
+
+    assert weights_of(weight.source_id) == {weight.operator_id: 5}
 
 
 def test_the_source_and_the_operator_of_a_weight_stay_as_they_are(admin_client: Client) -> None:

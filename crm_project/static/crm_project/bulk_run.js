@@ -11,7 +11,7 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById("bulk-run");
     if (!next) {
-      window.location.reload(); // the session is over, say
+      window.location.assign(form.action); // the session is over, say
       return;
     }
     const stuck = next.dataset.done === section().dataset.done;
@@ -49,5 +49,7 @@
   }
 
   listen();
-  if ("goesOn" in section().dataset && goOn()) run();
+  const goesOn = "goesOn" in section().dataset;
+  history.replaceState(null, "", window.location.pathname); // a page that is loaded again waits for its button
+  if (goesOn && goOn()) run();
 })();
