@@ -6,14 +6,15 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from crm_project.admin.columns import label, list_link, load_and_limit, share_now
+from crm_project.admin.columns import label, list_link, list_url, load_and_limit, share_now
 from crm_project.admin.deletion import DeletionAdmin
 from crm_project.admin.forms import ReasonedForm, reason_field
 from crm_project.admin.leaving import OperatorLeavingAdmin
@@ -32,6 +33,8 @@ from operators.models import Operator, Weight
 ACTIVATED = ngettext_lazy("%(count)d operator activated.", "%(count)d operators activated.", "count")
 DEACTIVATED = ngettext_lazy("%(count)d operator deactivated.", "%(count)d operators deactivated.", "count")
 PAUSED = ngettext_lazy("%(count)d operator paused.", "%(count)d operators paused.", "count")
+OF_THOSE_STORED = ("is_paused", "active_contacts", "account")
+
 RESUMED = ngettext_lazy("%(count)d operator goes on.", "%(count)d operators go on.", "count")
 
 
@@ -80,7 +83,8 @@ class OperatorAdmin(TransferAdmin, OperatorLeavingAdmin):
     def get_fields(self, request: HttpRequest, obj: Operator | None = None) -> list[Any]:
         """Return the fields; who may not see users is only told the name of the account."""
         may_choose = request.user.has_perm("auth.view_user")
-        return [name if may_choose or name != "user" else "account" for name in super().get_fields(request, obj)]
+        names = [name if may_choose or name != "user" else "account" for name in super().get_fields(request, obj)]
+        return [name for name in names if obj is not None or name not in OF_THOSE_STORED]
 
     @admin.display(description=_("account"))
     def account(self, operator: Operator) -> str:
@@ -172,6 +176,15 @@ class WeightAdmin(TransferAdmin, DeletionAdmin):
         """Add the matrix."""
         view = self.admin_site.admin_view(self.matrix_view)
         return [path("matrix/", view, name="operators_weight_matrix"), *super().get_urls()]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Show what was set on the weight, the newest first."""
+        weight = self.get_object(request, object_id)
+        if weight is None:
+            raise Http404
+        return redirect(
+            list_url("distribution_settingchange", source_id=weight.source_id, operator_id=weight.operator_id)
+        )
 
     def matrix_view(self, request: HttpRequest) -> HttpResponse:
         """Answer the page with all operators and sources in one table."""

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import ActionLocation
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils import translation
 from django.utils.text import capfirst
@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 
 from crm_project.access.acting import LONGEST_REASON, because
 from crm_project.access.serializers import REASON
+from crm_project.admin.back import address_back
 from crm_project.admin.bulk import BulkQuestion, all_matching
 from crm_project.admin.columns import moment
 from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
@@ -62,6 +63,24 @@ class Admin(AutocompleteAdmin, ModelAdmin):
         for options in memberships:
             counts.pop(options.verbose_name_plural, None)
         return _without(names, told), counts, *others
+
+
+class RecordedAdmin(Admin):
+    """Rows that the services record, to look at: nothing here writes them."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds to what was recorded."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was recorded stays as it is."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was recorded stays."""
+        return False
 
 
 class OwnTransactions(admin.ModelAdmin):
@@ -135,6 +154,11 @@ class ServiceAdmin(Admin, OwnTransactions):
             obj.pk = self.create_row(**settings_typed(form)).pk
         elif changes := touched(form):
             self.change_row(obj, **changes)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """Lead back to where the user came from, else to the list."""
+        back = address_back(request)
+        return HttpResponseRedirect(back) if back else super().response_post_save_change(request, obj)
 
     def changeform_view(
         self,

@@ -13,7 +13,7 @@ from crm_project.admin.columns import list_url
 from distribution.overview import HOURS, Arrivals
 
 MOST_SERIES = 6
-STEPS_OF_SCALE = (1, 2, 4, 10)
+STEPS_OF_SCALE = (2, 4, 6, 8, 10)
 
 
 class Series(NamedTuple):
@@ -97,7 +97,7 @@ def _parts(series: Sequence[Series], counts: Sequence[int], top: int) -> Iterato
 
 
 def _top_of_scale(highest: int) -> int:
-    """Return the round number at or above the highest bar: 1, 2 or 4 times a power of ten; the half of it is whole."""
+    """Return the round number at or above the highest bar: a number of one even digit, or ten, times a power of ten."""
     power = 1
     while True:
         for step in STEPS_OF_SCALE:

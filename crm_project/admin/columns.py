@@ -1,16 +1,19 @@
 """What several lists and pages show in the same words."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Model
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.timesince import timesince
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 from unfold.utils import display_for_label
 
 from distribution.availability import obstacle
@@ -29,6 +32,12 @@ def moment(time: datetime) -> SafeString:
     """Return the date and the time of day on one line."""
     short = date_format(localtime(time), "SHORT_DATETIME_FORMAT")
     return format_html('<span class="whitespace-nowrap">{}</span>', short)
+
+
+def age(since: datetime) -> str:
+    """Return how long ago a moment was."""
+    passed = timezone.now() - since
+    return gettext("less than a minute") if passed < timedelta(minutes=1) else timesince(since)
 
 
 def short(text: str) -> SafeString:

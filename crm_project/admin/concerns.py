@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext, ngettext_lazy
 
-from crm_project.admin.columns import list_link, page_link
+from crm_project.admin.columns import age, list_link, page_link
 from crm_project.admin.outcome import counted
 from distribution.attention import IDLE, Concern, Finding
 from distribution.overview import Queue
@@ -61,7 +60,7 @@ def complaints_about_queue(queue: Queue) -> Iterator[Complaint]:
         "%(count)d contacts have waited longer than %(minutes)s; the oldest for %(age)s.",
         queue.too_long,
     )
-    values = {"count": queue.too_long, "minutes": _longest_wait(), "age": timesince(queue.oldest_at)}
+    values = {"count": queue.too_long, "minutes": _longest_wait(), "age": age(queue.oldest_at)}
     link = list_link("leads_contact", gettext("To the list"), status__exact=ContactStatus.WAITING)
     yield Complaint("danger", sentence % values, [link])
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
-from crm_project.admin.base import Admin
+from crm_project.admin.base import RecordedAdmin
 from crm_project.admin.columns import list_link, moment, page_link
 from distribution.explanation import Chance, RoundInNumbers, explained
 from distribution.models import Decision
@@ -38,7 +38,7 @@ class DecisionList(ChangeList):
 
 
 @admin.register(Decision)
-class DecisionAdmin(Admin):
+class DecisionAdmin(RecordedAdmin):
     """Every attempt to assign, with its sentences; recorded by the services, so nothing here writes."""
 
     count_of_rows = ngettext_lazy("%(count)d decision", "%(count)d decisions", "count")
@@ -54,7 +54,6 @@ class DecisionAdmin(Admin):
     search_fields = ("=contact__id",)
     search_help_text = _("The number of a contact.")
     show_full_result_count = False
-    actions = None
     change_form_template = "admin/decision.html"
     fields = ("told", "time", "about", "source", "trigger", "kind", "chosen_by", "operator", "actor_name", "reason")
     readonly_fields = ("told", "time", "about", "chosen_by")
@@ -71,18 +70,6 @@ class DecisionAdmin(Admin):
         """Return the decision, explained."""
         decision = super().get_object(request, object_id, from_field)
         return None if decision is None else explain([decision])[0]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Decisions are recorded by the services."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
-        """What was recorded stays as it is."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Decision | None = None) -> bool:
-        """What was recorded stays."""
-        return False
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views import View
 
+from crm_project.admin.columns import age
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution import handling, roster
 from distribution.errors import ContactNotFound, NoLongerTheirs
@@ -117,6 +118,7 @@ def shown_to(operator: Operator | None) -> dict[str, Any]:
     contacts: list[Any] = list(contacts_in_work(operator.pk)[: MOST_CONTACTS_SHOWN + 1])
     shown = contacts[:MOST_CONTACTS_SHOWN]
     for contact in shown:
+        contact.age = age(contact.created_at)
         contact.readable_data = json.dumps(contact.data, ensure_ascii=False, indent=2) if contact.data else ""
     return {
         "operator": operator,

@@ -45,6 +45,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("operators.Weight", "balance"),
             Entry("operators.Weight", "grid_on", "admin:operators_weight_matrix", _("Matrix of weights")),
             Entry("distribution.Decision", "how_to_reg"),
+            Entry("distribution.SettingChange", "history"),
         ),
     ),
     (

@@ -10,11 +10,10 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 
 from crm_project.admin.chart import chart_of
-from crm_project.admin.columns import list_url, page_url
+from crm_project.admin.columns import age, list_url, page_url
 from crm_project.admin.concerns import Complaint, complaint_of, complaints_about_queue
 from distribution.attention import operators_in_need, sources_in_need
 from distribution.availability import obstacle_by_hand
@@ -78,7 +77,7 @@ def _figures(sees: Sees, queue: Queue | None, places: Places | None) -> Iterator
 def _waiting(queue: Queue) -> Figure:
     note = gettext("nobody waits")
     if queue.oldest_at is not None:
-        note = gettext("the oldest for %(age)s") % {"age": timesince(queue.oldest_at)}
+        note = gettext("the oldest for %(age)s") % {"age": age(queue.oldest_at)}
     url = list_url("leads_contact", status__exact=ContactStatus.WAITING)
     return Figure(gettext("Waiting now"), number_format(queue.waiting), note, url, is_warning=queue.too_long > 0)
 

@@ -56,7 +56,7 @@ class WithSettingHistoryAdmin(ServiceAdmin):
         change = changes_of(row).filter(pk=change_id).first()
         if change is None:
             raise Http404
-        if not self._may_go_back(request, row, change):
+        if not self.may_go_back(request, row, change):
             raise PermissionDenied
         form = WhyForm(request.POST if request.method == "POST" else None)
         if not form.is_valid():
@@ -82,7 +82,7 @@ class WithSettingHistoryAdmin(ServiceAdmin):
         newest = newest_ids(changes_of(row).filter(pk__gte=min((change.pk for change in changes), default=0)))
         for change in changes:
             stands = change.pk in newest and can_go_back(change) and others.exists(change)
-            offered = stands and self._may_go_back(request, row, change)
+            offered = stands and self.may_go_back(request, row, change)
             yield {
                 "time": moment(change.at),
                 "change": change,
@@ -93,7 +93,8 @@ class WithSettingHistoryAdmin(ServiceAdmin):
                 "url": self._url("go_back", row, change.pk) if offered else "",
             }
 
-    def _may_go_back(self, request: HttpRequest, row: Model, change: SettingChange) -> bool:
+    def may_go_back(self, request: HttpRequest, row: Model, change: SettingChange) -> bool:
+        """Return whether the user may set what the change has set."""
         if change.setting != WEIGHT:
             return self.has_change_permission(request, row)
         weights = self.admin_site.get_model_admin(Weight)

@@ -44,7 +44,7 @@ def titles(response: Any) -> list[str]:
 def test_every_list_and_page_opens(admin_client: Client, contact: Contact, model: str) -> None:
     row = MODELS[model].objects.get()
     for url in (address(model), address(model, "change", row.pk), address(model, "history", row.pk)):
-        assert admin_client.get(url).status_code == 200
+        assert admin_client.get(url, follow=True).status_code == 200
 
 
 @pytest.mark.parametrize("model", ["leads_source", "operators_operator", "operators_weight", "auth_user", "auth_group"])
@@ -108,7 +108,7 @@ def test_who_may_not_delete_weights_deletes_no_operator_that_has_some() -> None:
 
 def test_the_sidebar_leads_to_what_the_user_may_see(admin_client: Client) -> None:
     work = ["Queue", "Board", "Contacts", "Leads", "Bulk actions"]
-    distribution = ["Operators", "Sources", "Weights", "Matrix of weights", "Decisions"]
+    distribution = ["Operators", "Sources", "Weights", "Matrix of weights", "Decisions", "History of settings"]
     everything = [*work, *distribution, "Users", "Groups", "API clients", "API keys"]
     assert titles(admin_client.get("/admin/")) == everything
     assert titles(staff("view_contact", "change_operator").get("/admin/")) == [

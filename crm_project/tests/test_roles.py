@@ -28,7 +28,7 @@ from crm_project.testing.staff import make_user
 from distribution import runs
 from distribution.handling import close_contact
 from distribution.models import BulkRun, Decision
-from distribution.roster import change_operator
+from distribution.roster import change_operator, change_source
 from leads.models import Contact
 from operators.models import Operator
 
@@ -63,6 +63,7 @@ def house() -> None:
     make_user("auditor", username=SECRET)
     with because(SECRET):
         runs.begin("close", Contact.objects.all())
+        change_source(source.pk, prefer_same_operator=True)
 
 
 def client_of(role: str) -> Client:

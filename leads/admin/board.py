@@ -7,11 +7,10 @@ from django import forms
 from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from crm_project.admin.columns import list_link, load_and_limit
+from crm_project.admin.columns import age, list_link, load_and_limit
 from distribution.availability import obstacle
 from distribution.board import Column, columns, operators_at_work
 from distribution.phrases import WHY_NOT
@@ -58,7 +57,7 @@ def _shown(request: HttpRequest, column: Column, address: str) -> dict[str, Any]
         "back": f"{address}#board-operator-{operator.pk}",
         "load": load_and_limit(operator),
         "why_not": WHY_NOT[why_not] if why_not else "",
-        "contacts": [(contact, timesince(contact.assigned_at)) for contact in column.contacts],
+        "contacts": [(contact, age(contact.assigned_at)) for contact in column.contacts],
         "more": list_link("leads_contact", _("and %(count)d more") % {"count": column.more}, **filters)
         if column.more
         else "",

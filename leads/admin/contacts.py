@@ -1,6 +1,7 @@
 """Contacts in the back office."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
@@ -10,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -20,7 +20,7 @@ from crm_project.access.acting import LONGEST_REASON, because
 from crm_project.access.serializers import REASON
 from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.bulk import Asked, BulkQuestion, all_matching
-from crm_project.admin.columns import moment, short
+from crm_project.admin.columns import age, moment, short
 from crm_project.admin.decisions import story_of
 from crm_project.admin.forms import reason_field
 from distribution import handling
@@ -96,9 +96,23 @@ class ContactAdmin(ServiceAdmin):
     change_form_template = "admin/contact.html"
     change_form_outer_after_template = "admin/around_contact.html"
     fieldsets = (
-        (None, {"fields": ("status_label", "waiting_for", "operator", "source", "lead", "chat")}),
-        (_("What was sent"), {"fields": ("external_id", "name", "phone", "email", "written", "readable_data")}),
-        (_("Times"), {"fields": ("created_at", "assigned_at", "closed_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("status_label", "operator"),
+                    ("waiting_for", "place_in_queue"),
+                    "waiting_because",
+                    ("source", "lead"),
+                    "chat",
+                )
+            },
+        ),
+        (
+            _("What was sent"),
+            {"fields": (("external_id", "name"), ("phone", "email"), "written", "readable_data")},
+        ),
+        (_("Times"), {"fields": (("created_at", "assigned_at", "closed_at"),)}),
     )
     readonly_fields = (
         "status_label",
@@ -138,12 +152,11 @@ class ContactAdmin(ServiceAdmin):
         return f"{row} · {row.source} · {row.operator or row.get_status_display()}"
 
     def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> Any:
-        """Return what is shown; of a contact that waits, its place in the queue and why."""
-        (title, first), *others = super().get_fieldsets(request, obj)
-        if obj is None or not obj.is_waiting:
-            return [(title, first), *others]
-        status, waiting_for, *rest = first["fields"]
-        return [(title, {"fields": (status, waiting_for, "place_in_queue", "waiting_because", *rest)}), *others]
+        """Return what there is to show of the contact, without what is empty."""
+        fieldsets: Any = super().get_fieldsets(request, obj)
+        if obj is None:
+            return fieldsets
+        return [(title, {"fields": list(_told(obj, options["fields"]))}) for title, options in fieldsets]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
@@ -179,7 +192,7 @@ class ContactAdmin(ServiceAdmin):
     @admin.display(description=_("waiting for"), ordering="-created_at")
     def waiting_for(self, contact: Contact) -> str | None:
         """Show the age of a contact that waits."""
-        return timesince(contact.created_at) if contact.is_waiting else None
+        return age(contact.created_at) if contact.is_waiting else None
 
     @admin.display(description=_("place in the queue"))
     def place_in_queue(self, contact: Contact) -> int | None:
@@ -263,3 +276,25 @@ class ContactAdmin(ServiceAdmin):
             "contact_count": contacts.count(),
         }
         return TemplateResponse(request, "admin/reassign_to.html", context)
+
+
+def _told(contact: Contact, lines: Iterable[str | tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a set of fields with those that have something to show."""
+    for line in lines:
+        names = tuple(name for name in ((line,) if isinstance(line, str) else line) if _has(contact, name))
+        if names:
+            yield names
+
+
+def _has(contact: Contact, name: str) -> bool:
+    match name:
+        case "waiting_for" | "place_in_queue" | "waiting_because":
+            return contact.is_waiting
+        case "chat":
+            return contact.chat_link is not None
+        case "written" | "readable_data":
+            return bool(contact.text if name == "written" else contact.data)
+        case "status_label":
+            return True
+        case _:
+            return bool(getattr(contact, name))

@@ -7,11 +7,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm_project.access.acting import because
+from crm_project.admin.back import address_back
 from crm_project.admin.forms import WhyForm, is_number_of_row
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution import handling
@@ -21,7 +21,6 @@ from leads.admin.contacts import ContactAdmin, ReceiverField
 from leads.models import Contact
 from operators.models import Operator
 
-BACK_TO = "next"
 SEEN = "seen"
 
 
@@ -129,14 +128,7 @@ class HandlingPage:
         return HttpResponseRedirect(self._address_back())
 
     def _address_back(self) -> str:
-        asked = self._request.GET.get(BACK_TO, "")
-        ours = {self._request.get_host()}
-        is_ours = url_has_allowed_host_and_scheme(asked, ours, require_https=self._request.is_secure())
-        return (
-            asked
-            if is_ours and asked.startswith("/")
-            else reverse("admin:leads_contact_change", args=[self.contact.pk])
-        )
+        return address_back(self._request) or reverse("admin:leads_contact_change", args=[self.contact.pk])
 
 
 class MovePage(HandlingPage):

@@ -7,8 +7,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.timesince import timesince
 
+from crm_project.admin.columns import age
 from crm_project.api.filters import HIGHEST_ID
 from distribution.board import with_excerpt
 from distribution.waiting import sources_waited_on, standstills
@@ -33,13 +33,14 @@ class QueuePage:
         page = self._page()
         sources = self._sources_told()
         found = standstills({*sources, *(contact.source for contact in page)})
+        address = self._address("queue", page)
         return {
             "rows": [_row(contact, found[contact.source_id].because) for contact in page],
             "page": page,
-            "sources": [told(self._request, source, found[source.pk]) for source in sources],
+            "sources": [told(self._request, source, found[source.pk], address) for source in sources],
             "offered": self._sources,
             "chosen": self._chosen,
-            "address": self._address("queue", page),
+            "address": address,
             "rows_address": self._address("queue_rows", page),
             "without_page": urlencode(self._parameters()),
         }
@@ -71,4 +72,4 @@ def _source_of(typed: str) -> Source | None:
 
 
 def _row(contact: Any, because: str) -> dict[str, Any]:
-    return {"contact": contact, "waiting_for": timesince(contact.created_at), "because": because}
+    return {"contact": contact, "waiting_for": age(contact.created_at), "because": because}

@@ -1,5 +1,6 @@
 """What would help the queue of a source, each remedy with the page where it is done."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -7,10 +8,11 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
+from crm_project.admin.back import leading_back
+from crm_project.admin.columns import age
 from distribution.phrases import WHY_NOT
 from distribution.standing import Obstacle
 from distribution.waiting import Hindered, Standstill
@@ -27,20 +29,41 @@ REMEDIES = {
 }
 
 
-def told(request: HttpRequest, source: Any, standstill: Standstill) -> dict[str, Any]:
-    """Return what the page of the queue tells of a source, from `sources_waited_on`, whose contacts wait."""
+def told(request: HttpRequest, source: Any, standstill: Standstill, back: str) -> dict[str, Any]:
+    """Return what the page of the queue tells of a source, from `sources_waited_on`, whose contacts wait.
+
+    The pages where it is mended lead to the address `back` once they are saved.
+    """
+    pages = Pages(request, back)
     hindered = standstill.hindered
     return {
         "source": source,
-        "waiting_for": timesince(source.oldest_at),
+        "waiting_for": age(source.oldest_at),
         "because": standstill.because,
-        "page": page_of(request, source),
-        "switch_on": "" if source.is_active else _linked(page_of(request, source), pgettext("a source", "switch on")),
-        "operators": [(one.name, _remedies(request, source, one)) for one in hindered[:MOST_OPERATORS_TOLD]],
+        "page": pages.of(source),
+        "switch_on": "" if source.is_active else _linked(pages.of(source), pgettext("a source", "switch on")),
+        "operators": [(one.name, _remedies(pages, source, one)) for one in hindered[:MOST_OPERATORS_TOLD]],
         "more": len(hindered[MOST_OPERATORS_TOLD:]),
-        "weights": _weights_of(request, source),
+        "weights": pages.of_weights(source),
         "has_operators": standstill.has_operators,
     }
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages where something is mended, each with the way back; no address for who may not see it."""
+
+    request: HttpRequest
+    back: str
+
+    def of(self, row: Model) -> str:
+        """Return the address of the page of the row."""
+        return leading_back(page_of(self.request, row), self.back)
+
+    def of_weights(self, source: Source) -> str:
+        """Return the address of the table of weights of the source."""
+        page = self.of(source)
+        return f"{page}#weights-group" if page else ""
 
 
 def page_of(request: HttpRequest, row: Model) -> str:
@@ -50,10 +73,9 @@ def page_of(request: HttpRequest, row: Model) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
-def _remedies(request: HttpRequest, source: Source, one: Hindered) -> str:
+def _remedies(pages: Pages, source: Source, one: Hindered) -> str:
     """Return a remedy for each thing that keeps the operator from the contacts, leading to where it is done."""
-    operator = page_of(request, Operator(pk=one.standing.operator_id))
-    weights = _weights_of(request, source)
+    operator, weights = pages.of(Operator(pk=one.standing.operator_id)), pages.of_weights(source)
     links = (
         _linked(
             weights if obstacle is Obstacle.ZERO_WEIGHT else operator,
@@ -62,11 +84,6 @@ def _remedies(request: HttpRequest, source: Source, one: Hindered) -> str:
         for obstacle in one.obstacles
     )
     return format_html_join(", ", "{}", ((link,) for link in links))
-
-
-def _weights_of(request: HttpRequest, source: Source) -> str:
-    page = page_of(request, source)
-    return f"{page}#weights-group" if page else ""
 
 
 def _linked(address: str, text: str) -> str:

@@ -59,6 +59,16 @@ def test_a_contact_is_found_without_regard_to_case(admin_client: Client, field: 
     assert shown(admin_client.get(address(MODEL), {"q": typed})) == [contact]
 
 
+def test_a_page_has_no_row_for_what_is_empty(admin_client: Client) -> None:
+    contact = arrive(make_source({make_operator(): 1}), name="Zoya")
+
+    page = admin_client.get(address("leads_contact", "change", contact.pk))
+
+    labels = [str(field.field["label"]) for line in page.context["adminform"] for row in line for field in row]
+    assert "name" in labels
+    assert {"phone", "text", "data", "closed at", "waiting for", "chat with the lead"}.isdisjoint(labels)
+
+
 def test_a_contact_is_found_by_its_lead(admin_client: Client, source: Source) -> None:
     contact = arrive(source, "user_1")
     arrive(source, "user_2")

@@ -3,13 +3,14 @@
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from crm_project.testing.admin_pages import Page, address
+from crm_project.testing.admin_pages import Page, address, open_form, save
 from crm_project.testing.rows import arrive, make_contacts, make_operator, make_source
 from crm_project.testing.staff import staff
 from leads.models import Contact, Source
@@ -151,15 +152,30 @@ class TestWhatWouldHelp:
         response = opened(admin_client)
 
         page = response.content.decode()
-        weights = f"{address('leads_source', 'change', source.pk)}#weights-group"
+        back = urlencode({"next": f"{reverse('queue')}?page=1"})
+        weights = f"{address('leads_source', 'change', source.pk)}?{back}#weights-group"
         remedies = [
-            (address("operators_operator", "change", at_limit.pk), "raise the limit (0 / 0)"),
-            (address("operators_operator", "change", inactive.pk), "activate"),
+            (f"{address('operators_operator', 'change', at_limit.pk)}?{back}", "raise the limit (0 / 0)"),
+            (f"{address('operators_operator', 'change', inactive.pk)}?{back}", "activate"),
             (weights, "give a weight"),
             (weights, "all weights"),
         ]
         for url, text in remedies:
             assert f'<a href="{url}" class="text-link">{text}</a>' in page
+
+    def test_leads_back_to_the_queue_once_it_is_done(self, admin_client: Client) -> None:
+        full = make_operator(name="Anna", max_load=0)
+        source = make_source({full: 1})
+        arrive(source)
+        queue = f"{reverse('queue')}?source={source.pk}&page=1"
+
+        (remedy,) = {
+            link for link in links(opened(admin_client, source=source.pk)) if "/operator/" in link and "next" in link
+        }
+        response = save(admin_client, remedy, open_form(admin_client, remedy, "operator_form"), max_load="5")
+
+        assert response.redirect_chain == [(queue, 302)]
+        assert "Nobody waits." in response.content.decode()
 
     def test_of_somebody_who_is_kept_by_several_things_is_all_of_them(self, admin_client: Client) -> None:
         arrive(make_source({make_operator(is_active=False, max_load=0): 0}))
@@ -175,7 +191,8 @@ class TestWhatWouldHelp:
 
         page = opened(admin_client).content.decode()
 
-        assert f'<a href="{address("leads_source", "change", source.pk)}" class="text-link">switch on</a>' in page
+        page_of_source = re.escape(address("leads_source", "change", source.pk))
+        assert re.search(f'<a href="{page_of_source}[^"]*" class="text-link">switch on</a>', page)
 
     def test_for_a_source_without_operators_is_to_add_some(self, admin_client: Client) -> None:
         arrive(make_source())
