@@ -1,8 +1,8 @@
 """Contacts in the back office."""
 
 import json
-from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -10,9 +10,10 @@ from django.contrib.admin.options import ActionLocation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -100,19 +101,13 @@ class ContactAdmin(ServiceAdmin):
             None,
             {
                 "fields": (
-                    ("status_label", "operator"),
-                    ("waiting_for", "place_in_queue"),
-                    "waiting_because",
-                    ("source", "lead"),
-                    "chat",
+                    *("status_label", "waiting_for", "place_in_queue", "waiting_because"),
+                    *("operator", "source", "lead", "chat"),
                 )
             },
         ),
-        (
-            _("What was sent"),
-            {"fields": (("external_id", "name"), ("phone", "email"), "written", "readable_data")},
-        ),
-        (_("Times"), {"fields": (("created_at", "assigned_at", "closed_at"),)}),
+        (_("What was sent"), {"fields": ("external_id", "name", "phone", "email", "written", "readable_data")}),
+        (_("Times"), {"fields": ("created_at", "assigned_at", "closed_at")}),
     )
     readonly_fields = (
         "status_label",
@@ -156,7 +151,9 @@ class ContactAdmin(ServiceAdmin):
         fieldsets: Any = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
-        return [(title, {"fields": list(_told(obj, options["fields"]))}) for title, options in fieldsets]
+        return [
+            (title, {"fields": [name for name in options["fields"] if _has(obj, name)]}) for title, options in fieldsets
+        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *arguments: Any, **options: Any
@@ -201,8 +198,10 @@ class ContactAdmin(ServiceAdmin):
 
     @admin.display(description=_("why it waits"))
     def waiting_because(self, contact: Contact) -> str:
-        """Show why nobody has it yet, as things stand now."""
-        return why_waiting(contact)
+        """Show why nobody has it yet, as things stand now, and the way to what would help."""
+        queue = f"{reverse('queue')}?{urlencode({'source': contact.source_id})}"
+        link = '{} <a href="{}" class="text-link">{}</a>'
+        return format_html(link, why_waiting(contact), queue, gettext("What would help"))
 
     @admin.display(description=_("chat with the lead"))
     def chat(self, contact: Contact) -> str:
@@ -278,15 +277,8 @@ class ContactAdmin(ServiceAdmin):
         return TemplateResponse(request, "admin/reassign_to.html", context)
 
 
-def _told(contact: Contact, lines: Iterable[str | tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Yield the lines of a set of fields with those that have something to show."""
-    for line in lines:
-        names = tuple(name for name in ((line,) if isinstance(line, str) else line) if _has(contact, name))
-        if names:
-            yield names
-
-
 def _has(contact: Contact, name: str) -> bool:
+    """Return whether there is anything to show under the name."""
     match name:
         case "waiting_for" | "place_in_queue" | "waiting_because":
             return contact.is_waiting
