@@ -152,3 +152,13 @@ def test_the_list_and_the_page_show_the_name_that_the_lead_gave_last(admin_clien
         page = admin_client.get(url).content.decode()
         assert "Maria &lt;newer&gt;" in page
         assert "Maria &lt;older&gt;" not in page
+
+
+def test_a_lead_is_called_what_it_is_called_in_the_way_to_its_page(admin_client: Client) -> None:
+    lead = baker.make(Lead, external_id="user_1")
+
+    header = admin_client.get(address(MODEL, "change", lead.pk)).content.decode().partition("</h1>")[0]
+
+    assert "Leads" in header
+    assert "user_1" in header
+    assert "User_1" not in header
