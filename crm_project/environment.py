@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ def secret_key(path: Path) -> str:
     if len(key) < SHORTEST_SECRET_KEY:
         raise ImproperlyConfigured(f"SECRET_KEY, or the one kept in {path}, is shorter than {SHORTEST_SECRET_KEY}.")
     return key
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the networks that a setting lists, such as 10.0.0.0/8. Raises ImproperlyConfigured for anything else."""
+    listed: list[str] = env.list(name, [])
+    try:
+        return [ip_network(text) for text in listed]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list networks such as 10.0.0.0/8: {error}") from error
 
 
 def kept_secret_key(path: Path) -> str:

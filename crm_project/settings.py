@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from environs import validate
 
 from crm_project.api.introduction import DESCRIPTION, TAGS, TITLE
-from crm_project.environment import LOOPBACK_HOSTS, database, env, secret_key
+from crm_project.environment import LOOPBACK_HOSTS, database, env, networks, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -21,6 +21,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", LOOPBACK_HOSTS)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS = env.bool("HTTPS", False)
 OPEN_API = env.bool("OPEN_API", False)
+WEBHOOK_NETWORKS = networks("WEBHOOK_NETWORKS")
+WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60))
 WAITING_TOO_LONG_MINUTES = env.int("WAITING_TOO_LONG_MINUTES", 10, validate=validate.Range(1, 10_080))
 LOCK_TIMEOUT_SECONDS = env.int("LOCK_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60))
 DATABASES = {"default": database(f"sqlite:///{BASE_DIR / 'crm.db'}", LOCK_TIMEOUT_SECONDS)}
@@ -33,6 +35,7 @@ TIME_ZONE = env.str("TIME_ZONE", "UTC")
 INSTALLED_APPS = [
     "crm_project",
     "crm_project.access",
+    "crm_project.webhooks",
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.import_export",

@@ -150,7 +150,7 @@ class KeptInsert[M: Model]:
     def __init__(self, model: type[M], *, ignore_conflicts: bool = False) -> None:
         self._model = model
         self._ignore_conflicts = ignore_conflicts
-        self._fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        self._fields = [field for field in model._meta.local_concrete_fields if _is_given(field)]
         self._converted = [(at, field) for at, field in enumerate(self._fields) if not isinstance(field, PLAIN)]
         self._texts: dict[str, str] = {}
 
@@ -164,12 +164,14 @@ class KeptInsert[M: Model]:
         row._state.db = DEFAULT_DB_ALIAS
         return True
 
-    def values(self, **given: Any) -> None:
-        """Store a row of these values, each by the name of its attribute, the others by default.
+    def values(self, **given: Any) -> Any:
+        """Store a row of these values, each by the name of its attribute, the others by default; return its key.
 
-        It costs less than to make the row of the model first.
+        It costs less than to make the row of the model first. Within `together` the key is known to later writes only.
         """
-        self._store([given[field.attname] if field.attname in given else field.get_default() for field in self._fields])
+        return self._store(
+            [given[field.attname] if field.attname in given else field.get_default() for field in self._fields]
+        )
 
     def _store(self, values: list[Any], row: M | None = None) -> Any:
         database = _database()
@@ -192,6 +194,39 @@ class KeptInsert[M: Model]:
             sql = f"{insert} ON CONFLICT DO NOTHING{returning}{columns}"
         self._texts[database.vendor] = sql
         return str(sql)
+
+
+class KeptCopy(KeptText):
+    """A function that stores a row for each row of a query: it decorates one that returns the query of their values.
+
+    The values are those of `columns`, in their order; the others are filled in by the database.
+    """
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], model: type[Model], columns: Sequence[str]) -> None:
+        super().__init__(build)
+        self._model = model
+        self._columns = columns
+
+    def __call__(self, *values: Any) -> None:
+        """Run the statement with a value for each argument."""
+        database = _database()
+        text = self._text(database)
+        parameters = self._parameters(text, values)
+        if _of_thread.bundle is None:
+            _rows(database, text.sql, parameters, returns=False)
+        else:
+            _of_thread.bundle.add(text.sql, parameters)
+
+    def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
+        sql, parameters = built.query.get_compiler(connection=database).as_sql()
+        names = ", ".join(database.ops.quote_name(name) for name in self._columns)
+        table = database.ops.quote_name(self._model._meta.db_table)
+        return Text(f"INSERT INTO {table} ({names}) {sql}", parameters)
+
+
+def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., QuerySet[Any, Any]]], KeptCopy]:
+    """Return KeptCopy as a decorator that takes the model and the columns of the new rows."""
+    return partial(KeptCopy, model=model, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -290,6 +325,11 @@ def _rows(database: Any, sql: str, values: Sequence[Any], *, returns: bool = Tru
             cursor = database._prepare_cursor(cursor)
         cursor.execute(sql, values)
         return cursor.fetchall() if returns else []
+
+
+def _is_given(field: Any) -> bool:
+    """Return whether a statement that stores a row names the field, and leaves it not to the database."""
+    return not field.primary_key and (field.has_default() or not field.has_db_default())
 
 
 def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:

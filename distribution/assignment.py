@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from django.utils import timezone
 
 from crm_project.statements import KeptInsert, together
+from crm_project.webhooks.models import EventKind
 from distribution import ledger
 from distribution.availability import has_weight, roster_of
 from distribution.counts import count_draw, given_so_far
 from distribution.decisions import Attempt, record
 from distribution.draw import draw
+from distribution.events import record_at_limit, record_event
 from distribution.locks import lock_operator_with_room
 from distribution.models import LoadChange
 from distribution.records import Account
@@ -29,6 +31,14 @@ class Unconfirmed(StartAnew):
     """The operator drawn is no longer available: the lock is given back, and the others draw again."""
 
     round: Round | None = None
+
+
+@dataclass(frozen=True)
+class Before:
+    """Who had a contact, and the kind of event that its going elsewhere is."""
+
+    kind: EventKind
+    operator_id: int | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,7 @@ def confirm_available(source_id: int, operator_id: int) -> Operator:
 
 def give(contact: Contact, operator: Operator, attempt: Attempt) -> None:
     """Make the contact, new or locked, active with the operator, who is locked and has room."""
+    before = _before(contact, EventKind.ASSIGNED, EventKind.REASSIGNED)
     _release(contact, LoadChange.Cause.LEFT)
     contact.operator = operator
     contact.status = ContactStatus.ACTIVE
@@ -98,10 +109,14 @@ def give(contact: Contact, operator: Operator, attempt: Attempt) -> None:
     with together():
         _store(contact)
         record(contact, attempt, operator.pk, ledger.count_up(operator.pk, contact))
+        record_event(before.kind, contact, before.operator_id)
+        if operator.load + 1 >= operator.max_load:
+            record_at_limit(operator.pk)
 
 
 def put_in_queue(contact: Contact, attempt: Attempt) -> None:
     """Make the contact, new or locked, wait; it keeps its age. An operator it has is locked."""
+    before = _before(contact, EventKind.WAITING, EventKind.WAITING)
     _release(contact, LoadChange.Cause.LEFT)
     contact.operator = None
     contact.status = ContactStatus.WAITING
@@ -110,6 +125,7 @@ def put_in_queue(contact: Contact, attempt: Attempt) -> None:
     with together():
         _store(contact)
         record(contact, attempt)
+        record_event(before.kind, contact, before.operator_id)
 
 
 def end(contact: Contact) -> None:
@@ -118,6 +134,7 @@ def end(contact: Contact) -> None:
     contact.status = ContactStatus.CLOSED
     contact.closed_at = timezone.now()
     _store(contact)
+    record_event(EventKind.CLOSED, contact)
 
 
 def _refused_rounds() -> list[Round]:
@@ -152,13 +169,21 @@ def _release(contact: Contact, cause: LoadChange.Cause) -> None:
         ledger.count_down(contact.operator_id, contact, cause)
 
 
+def _before(contact: Contact, waiting: EventKind, active: EventKind) -> Before:
+    """Return who has the contact so far, and what it is when it, `waiting` or `active` so far, goes elsewhere."""
+    if contact.status == ContactStatus.CLOSED:
+        return Before(EventKind.REOPENED, None)
+    return Before(waiting if contact.operator_id is None else active, contact.operator_id)
+
+
 def _store(contact: Contact) -> None:
+    contact.sequence += 1
     if contact._state.adding:
         # Its age counts from after the waits for locks, so that whoever joined the queue meanwhile is older.
         contact.created_at = contact.assigned_at or timezone.now()
         _insert_contact(contact)
     else:
-        contact.save(update_fields=["operator", "status", "assigned_at", "closed_at"])
+        contact.save(update_fields=["operator", "status", "assigned_at", "closed_at", "sequence"])
 
 
 _insert_contact = KeptInsert(Contact)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from crm_project.access.acting import LONGEST_REASON
+from crm_project.webhooks.models import EventKind
 
 
 class AppendOnly(models.Model):
@@ -160,6 +161,61 @@ class LoadChange(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.operator_id}: {self.number}"
+
+
+class Event(AppendOnly):
+    """Something that others are told of, stored in the transaction that makes it true.
+
+    `sequence` numbers the events of a contact from 1. `transaction_id` is that of PostgreSQL, which the database fills
+    in, and 0 on SQLite: in its order, what commits late is not passed by.
+    """
+
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    kind = models.CharField(_("event"), max_length=20, choices=EventKind)
+    contact = models.ForeignKey(
+        "leads.Contact",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        verbose_name=_("contact"),
+    )
+    source = models.ForeignKey(
+        "leads.Source",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        verbose_name=_("source"),
+    )
+    operator = models.ForeignKey(
+        "operators.Operator",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        verbose_name=_("operator"),
+    )
+    previous_operator = models.ForeignKey(
+        "operators.Operator",
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_index=False,
+        verbose_name=_("previous operator"),
+    )
+    sequence = models.PositiveIntegerField(_("number among the events of the contact"), null=True)
+    transaction_id = models.BigIntegerField(_("transaction"), db_default=0, editable=False)
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint("contact", "sequence", name="event_numbered_once")]
+        indexes = [models.Index("transaction_id", "id", name="event_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.kind}"
 
 
 class SettingChange(Signed):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from distribution.availability import can_take_as_read
 from distribution.counts import start_anew
 from distribution.errors import HasContacts, OperatorNotFound, SettingChanged, WeightsChanged
+from distribution.events import record_at_limit
 from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
 from distribution.ledger import note_limit
 from distribution.locks import lock_for_deletion, lock_operator, lock_source, lock_sources
@@ -45,6 +46,8 @@ def change_operator(operator_id: int, *, seen: Mapping[str, Any] | None = None, 
     operator.save(update_fields=changed_fields)
     if operator.max_load != before["max_load"]:
         note_limit(operator_id)
+        if 0 < operator.max_load <= operator.load < before["max_load"]:
+            record_at_limit(operator_id)
     record_changes(operator, before)
     if can_take_as_read(operator) and changes.keys() & {"is_active", "is_paused", "max_load"}:
         drain_after_commit(sources_of_operator(operator_id))

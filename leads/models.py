@@ -155,6 +155,9 @@ class Contact(models.Model):
     )
     assigned_at = models.DateTimeField(_("assigned"), null=True, blank=True, editable=False)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, editable=False)
+    sequence = models.PositiveIntegerField(
+        _("number of events"), default=0, db_default=0, editable=False, help_text=_("How often it has changed hands.")
+    )
 
     objects = ContactQuerySet.as_manager()
 

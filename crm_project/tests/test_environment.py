@@ -35,6 +35,8 @@ def import_settings(**environment: str) -> subprocess.CompletedProcess[str]:
         ("DEFAULT_LANGUAGE", "xx"),
         ("DATABASE_URL", "mysql://somebody@somewhere/crm"),
         ("DATABASE_URL", "crm.db"),
+        ("WEBHOOK_NETWORKS", "10.0.0.1/8"),
+        ("WEBHOOK_TIMEOUT_SECONDS", "0"),
     ],
 )
 def test_a_setting_that_means_nothing_is_an_error_that_names_it(name: str, value: str) -> None:
@@ -45,7 +47,13 @@ def test_a_setting_that_means_nothing_is_an_error_that_names_it(name: str, value
 
 
 def test_settings_that_mean_something_are_taken() -> None:
-    imported = import_settings(DEBUG="on", OPEN_API="1", DEFAULT_LANGUAGE="ru", DATABASE_URL="postgres://me@host/crm")
+    imported = import_settings(
+        DEBUG="on",
+        OPEN_API="1",
+        DEFAULT_LANGUAGE="ru",
+        DATABASE_URL="postgres://me@host/crm",
+        WEBHOOK_NETWORKS="10.0.0.0/8,::1/128",
+    )
 
     assert (imported.returncode, imported.stderr) == (0, "")
 

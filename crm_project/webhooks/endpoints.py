@@ -1,0 +1,71 @@
+"""What is done to endpoints and their deliveries by hand, and how far behind the sending is."""
+
+from collections.abc import Collection, Iterable
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Min, QuerySet
+from django.utils import timezone
+
+from crm_project.webhooks.leases import due
+from crm_project.webhooks.messages import new_secret
+from crm_project.webhooks.models import Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
+
+BOTH_VALID = timedelta(days=1)
+FAILING_TOO_LONG = timedelta(days=1)
+
+
+@transaction.atomic
+def subscribe(endpoint: Endpoint, kinds: Iterable[str], source_ids: Collection[int] | None) -> None:
+    """Let the endpoint hear of these kinds of events on these sources, None for all, and of nothing else."""
+    sources: Collection[int | None] = [None] if source_ids is None else source_ids
+    endpoint.subscriptions.all().delete()
+    Subscription.objects.bulk_create(
+        Subscription(endpoint=endpoint, kind=kind, source_id=source_id) for kind in kinds for source_id in sources
+    )
+
+
+def kinds_heard(endpoint: Endpoint) -> list[EventKind]:
+    """Return the kinds of events that the endpoint is told of."""
+    return [EventKind(kind) for kind in sorted(set(endpoint.subscriptions.values_list("kind", flat=True)))]
+
+
+def sources_heard(endpoint: Endpoint) -> list[int] | None:
+    """Return the ids of the sources whose events the endpoint is told of; None for all."""
+    ids = set(endpoint.subscriptions.order_by().values_list("source", flat=True))
+    return None if None in ids else sorted(one for one in ids if one is not None)
+
+
+@transaction.atomic
+def add_secret(endpoint: Endpoint) -> str:
+    """Return a new secret of the endpoint; the last one is valid for another day beside it, and none before that."""
+    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    now = timezone.now()
+    endpoint.secrets.valid().filter(expires_at__isnull=False).update(expires_at=now)
+    endpoint.secrets.filter(expires_at__isnull=True).update(expires_at=now + BOTH_VALID)
+    return Secret.objects.create(endpoint=endpoint, value=new_secret()).value
+
+
+def switch_on(endpoint: Endpoint) -> None:
+    """Let the endpoint be told again, of what still waits for it too, beginning now."""
+    anew = {"is_active": True, "is_gone": False, "failing_since": None, "paused_until": None}
+    Endpoint.objects.filter(pk=endpoint.pk).update(**anew)
+    endpoint.deliveries.filter(state=DeliveryState.PENDING).update(due_at=timezone.now(), attempts=0)
+
+
+def send_again(deliveries: QuerySet[Delivery]) -> int:
+    """Let deliveries that are over be sent once more, with the same id and body; return how many there are."""
+    over = deliveries.exclude(state=DeliveryState.PENDING)
+    return over.update(state=DeliveryState.PENDING, due_at=timezone.now(), attempts=0, lease=None, leased_until=None)
+
+
+def seconds_behind() -> float:
+    """Return for how long the oldest delivery that should be on its way has been due; 0 when there is none."""
+    oldest = due().aggregate(oldest=Min("due_at"))["oldest"]
+    return 0.0 if oldest is None else (timezone.now() - oldest).total_seconds()
+
+
+def in_need() -> QuerySet[Endpoint]:
+    """Return the endpoints that somebody should look at: those that are gone, or have failed for a day."""
+    failing = Endpoint.objects.filter(is_active=True, failing_since__lt=timezone.now() - FAILING_TOO_LONG)
+    return failing | Endpoint.objects.filter(is_gone=True)
