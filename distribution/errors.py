@@ -133,6 +133,24 @@ class EmptyPeriod(Refusal):
     field = "from"
 
 
+class CursorUnknown(Refusal):
+    """A cursor was sent that no answer has ever named."""
+
+    code = "cursor_unknown"
+    message = _("This is no cursor. Send the one of your last answer, latest, or none to begin with the oldest event.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "cursor"
+
+
+class CursorExpired(Refusal):
+    """Events after the cursor have been removed for their age."""
+
+    code = "cursor_expired"
+    message = _("Events after this cursor are no longer kept. Read the contacts anew, then go on from latest.")
+    status = HTTPStatus.GONE
+    field = "cursor"
+
+
 def unavailable(obstacle: Obstacle) -> OperatorUnavailable:
     """Return the refusal that tells why the operator named cannot take a contact."""
     return OperatorPaused() if obstacle is Obstacle.PAUSED else OperatorUnavailable()

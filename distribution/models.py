@@ -166,8 +166,9 @@ class LoadChange(AppendOnly):
 class Event(AppendOnly):
     """Something that others are told of, stored in the transaction that makes it true.
 
-    `sequence` numbers the events of a contact from 1. `transaction_id` is that of PostgreSQL, which the database fills
-    in, and 0 on SQLite: in its order, what commits late is not passed by.
+    `sequence` numbers the events of a contact from 1. An operator who was deleted stays named by number.
+    `transaction_id` is that of PostgreSQL, which the database fills in, and 0 on SQLite: in its order, what commits
+    late is not passed by.
     """
 
     at = models.DateTimeField(_("time"), default=timezone.now)
@@ -190,18 +191,20 @@ class Event(AppendOnly):
     )
     operator = models.ForeignKey(
         "operators.Operator",
-        on_delete=models.PROTECT,
+        on_delete=models.DO_NOTHING,
         related_name="+",
         null=True,
         db_index=False,
+        db_constraint=False,
         verbose_name=_("operator"),
     )
     previous_operator = models.ForeignKey(
         "operators.Operator",
-        on_delete=models.PROTECT,
+        on_delete=models.DO_NOTHING,
         related_name="+",
         null=True,
         db_index=False,
+        db_constraint=False,
         verbose_name=_("previous operator"),
     )
     sequence = models.PositiveIntegerField(_("number among the events of the contact"), null=True)

@@ -10,6 +10,8 @@ from crm_project.access.schema import Body, Call
 from distribution.errors import (
     ContactClosed,
     ContactNotFound,
+    CursorExpired,
+    CursorUnknown,
     EmptyPeriod,
     NobodyAvailable,
     OperatorNotFound,
@@ -17,8 +19,8 @@ from distribution.errors import (
     SourceInactive,
     SourceNotFound,
 )
-from leads.filters import PeriodForm
-from leads.reports import DecisionsSerializer, FairnessSerializer, PreviewSerializer
+from leads.filters import ChangesForm, PeriodForm
+from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     DUPLICATE_OPERATOR,
     ContactInQueueSerializer,
@@ -186,6 +188,30 @@ DECISIONS: dict[str, Any] = {
     ],
 }
 
+CHANGES: dict[str, Any] = {
+    "changes": [
+        {
+            "type": "contact.assigned",
+            "timestamp": MOMENT,
+            "data": {
+                "contact_id": 1,
+                "sequence": 1,
+                "status": "active",
+                "external_id": "user_123",
+                "lead_id": 1,
+                "source_id": 1,
+                "source_code": "bot_telegram",
+                "operator_id": 2,
+                "operator_name": "Оператор 2",
+                "operator_external_id": None,
+                "previous_operator_id": None,
+            },
+        }
+    ],
+    "cursor": "NzcxLjE=",
+    "more": False,
+}
+
 SOURCE_CALLS = {
     "list": Call(
         summary=_("List sources"),
@@ -304,6 +330,16 @@ CONTACT_CALLS = {
             "The ticket falls to the operator whose tickets, counted in the order of the ids, hold it."
         ),
         answers={status.HTTP_200_OK: Body(DecisionsSerializer, DECISIONS, _("The decisions, the newest last."))},
+    ),
+    "changes": Call(
+        summary=_("Follow what becomes of contacts"),
+        description=_(
+            "Every event after the cursor, the oldest first, for those who cannot take webhooks. Call it again and "
+            "again with the cursor of the last answer: nothing is skipped, and nothing comes twice."
+        ),
+        parameters=ChangesForm,
+        answers={status.HTTP_200_OK: Body(ChangesSerializer, CHANGES, _("The next events."))},
+        refusals=[CursorUnknown, CursorExpired],
     ),
     "close": Call(
         summary=_("Close a contact"),

@@ -40,6 +40,20 @@ PeriodForm.base_fields = {
 }
 
 
+class ChangesForm(forms.Form):
+    """The parameters of the call that asks for changes."""
+
+    cursor = forms.CharField(
+        required=False,
+        max_length=100,
+        strip=False,
+        help_text=_("That of your last answer; `latest` to begin now; left out, the oldest event comes first."),
+    )
+    limit = forms.IntegerField(
+        required=False, min_value=1, max_value=500, help_text=_("At most so many events, 1 to 500; otherwise 100.")
+    )
+
+
 class ContactFilter(filters.FilterSet):
     """Filters of contacts."""
 

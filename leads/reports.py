@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from crm_project.webhooks.models import EventKind
 from distribution.fairness_words import VERDICTS
 from distribution.models import Kind, Trigger
 from distribution.phrases import NOBODY, OUTCOMES, WHY_NOT
@@ -13,6 +14,7 @@ from distribution.strategy import choices
 from leads.models import ContactStatus
 
 VERDICTS_TOLD = [(verdict.value, told) for verdict, told in VERDICTS.items()]
+KINDS_OF_CONTACTS = [choice for choice in EventKind.choices if choice[0].startswith("contact.")]
 OBSTACLES = [(obstacle.value, told) for obstacle, told in WHY_NOT.items()]
 OBSTACLES_OF_NEXT = [
     (obstacle.value, WHY_NOT[obstacle])
@@ -50,6 +52,38 @@ class PreviewSerializer(serializers.Serializer[Any]):
         ),
     )
     operators = ProspectSerializer(many=True)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """What became of a contact at one moment."""
+
+    contact_id = serializers.IntegerField()
+    sequence = serializers.IntegerField(help_text=_("Numbers the events of the contact from 1."))
+    status = serializers.ChoiceField(ContactStatus.choices, help_text=_("What the event made of it."))
+    external_id = serializers.CharField()
+    lead_id = serializers.IntegerField()
+    source_id = serializers.IntegerField()
+    source_code = serializers.CharField()
+    operator_id = serializers.IntegerField(allow_null=True)
+    operator_name = serializers.CharField(allow_null=True)
+    operator_external_id = serializers.CharField(allow_null=True)
+    previous_operator_id = serializers.IntegerField(allow_null=True)
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """An event, in the shape in which webhooks send it."""
+
+    type = serializers.ChoiceField(KINDS_OF_CONTACTS)
+    timestamp = serializers.DateTimeField()
+    data = ChangeSerializer()  # type: ignore[assignment]
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    """The next events."""
+
+    changes = EventSerializer(many=True)
+    cursor = serializers.CharField(help_text=_("Send it with the next call."))
+    more = serializers.BooleanField(help_text=_("Whether there are more already: call again at once."))
 
 
 class MissedSerializer(serializers.Serializer[Any]):

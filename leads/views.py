@@ -24,7 +24,9 @@ from crm_project.access.errors import NeedsAllSources
 from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.serializers import NoBody
+from crm_project.webhooks.messages import told
 from distribution import handling, roster
+from distribution.changes import Cursor, changes_after
 from distribution.errors import SourceNotFound
 from distribution.explanation import explained
 from distribution.fairness_report import fairness_report
@@ -36,7 +38,7 @@ from distribution.waiting import wait_of
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
-from leads.reports import DecisionsSerializer, FairnessSerializer, PreviewSerializer
+from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     ContactSerializer,
     IntakeSerializer,
@@ -47,6 +49,7 @@ from leads.serializers import (
     WeightsSerializer,
 )
 
+EVENTS_IN_AN_ANSWER = 100
 WEIGHT, DECISION = "operators.weight", "distribution.decision"
 
 # Building a serializer's fields costs more than using them, and this one holds nothing of a request.
@@ -166,6 +169,7 @@ class ContactViewSet(ReadViewSet):
         "retrieve": READING_CONTACTS,
         "create": REGISTERING,
         "decisions": replace(READING, of=DECISION),
+        "changes": READING_CONTACTS,
         "close": CLOSING,
         "reopen": MANAGING,
         "reassign": MANAGING,
@@ -194,14 +198,22 @@ class ContactViewSet(ReadViewSet):
         """Return how the contact came to its operator, or why it waits."""
         contact = self.get_object()
         wait = wait_of(contact)
-        told = {
+        story = {
             "contact_id": contact.pk,
             "status": contact.status,
             "queue_position": wait.position,
             "waiting_because": wait.because,
             "decisions": explained(newest_decisions(contact.pk), among=self.caller.source_ids),
         }
-        return Response(DecisionsSerializer(told).data)
+        return Response(DecisionsSerializer(story).data)
+
+    @action(detail=False, serializer_class=ChangesSerializer, pagination_class=None, filterset_class=None)
+    def changes(self, request: Request) -> Response:
+        """Return what became of contacts since the cursor."""
+        cursor = Cursor.read(self.parameters["cursor"])
+        found = changes_after(cursor, self.parameters["limit"] or EVENTS_IN_AN_ANSWER, self.caller.source_ids)
+        changes = [told(event) for event in found.events]
+        return Response({"changes": changes, "cursor": found.cursor.written(), "more": found.more})
 
     @action(detail=True, methods=["post"], serializer_class=NoBody)
     def close(self, request: Request, pk: str) -> Response:

@@ -56,6 +56,7 @@ OF_THIS_CALL = {
     status.HTTP_403_FORBIDDEN,
     status.HTTP_404_NOT_FOUND,
     status.HTTP_409_CONFLICT,
+    status.HTTP_410_GONE,
 }
 
 
@@ -175,11 +176,11 @@ class AutoSchema(SpectacularAutoSchema):
             OpenApiParameter(name, {"type": "integer", "minimum": 1}, "path", description=_("The id of the row."))
             for name in self._names_in_path()
         ]
-        moments = [
-            OpenApiParameter(name, OpenApiTypes.DATETIME, description=str(field.help_text))
+        own = [
+            OpenApiParameter(name, _type_of(field), description=str(field.help_text))
             for name, field in self.call.parameters.base_fields.items()
         ]
-        return ids + moments + (self._headers_of_repetition() if self._may_be_repeated else [])
+        return ids + own + (self._headers_of_repetition() if self._may_be_repeated else [])
 
     def _headers_of_repetition(self) -> list[OpenApiParameter]:
         return [
@@ -326,6 +327,15 @@ def _add(codes: CodesByField, more: CodesByField) -> None:
 
 def _header(schema: Schema, description: str) -> Schema:
     return {"schema": schema, "description": description}
+
+
+def _type_of(field: forms.Field) -> Any:
+    """Return what the document says of a parameter of the address."""
+    if isinstance(field, forms.IntegerField):
+        return {"type": "integer", "minimum": field.min_value, "maximum": field.max_value}
+    if isinstance(field, forms.CharField):
+        return {"type": "string", "maxLength": field.max_length}
+    return OpenApiTypes.DATETIME
 
 
 def _retry_after() -> Schema:

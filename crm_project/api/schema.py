@@ -30,6 +30,7 @@ MEANINGS = {
     status.HTTP_404_NOT_FOUND: _("There is no such row, or none that the caller may see; or no such page."),
     status.HTTP_406_NOT_ACCEPTABLE: _("The answer is JSON, and `Accept` does not admit it."),
     status.HTTP_409_CONFLICT: _("As things stand this cannot be done; nothing was changed."),
+    status.HTTP_410_GONE: _("What comes next is no longer kept."),
     status.HTTP_411_LENGTH_REQUIRED: _("The body came in chunks, without `Content-Length`."),
     status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: _("The body is larger than one megabyte."),
     status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: _("The body is not `application/json`."),

@@ -7,8 +7,9 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 from model_bakery import baker
 
+from crm_project.webhooks.models import Attempt, Delivery
 from distribution.intake import Intake, register_contact
-from distribution.models import Checkpoint, Decision, DrawCount, LoadChange, RosterVersion, SettingChange
+from distribution.models import Checkpoint, Decision, DrawCount, Event, LoadChange, RosterVersion, SettingChange
 from distribution.selectors import next_in_queue
 from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator, Weight
@@ -54,7 +55,8 @@ def make_active_contacts(count: int, source: Source, operator: Operator, **field
 
 def empty_the_house() -> None:
     """Remove every row of the distribution, what is kept for ever included."""
-    records = [Decision, LoadChange, RosterVersion, DrawCount, Checkpoint, SettingChange]
+    told = [Attempt, Delivery, Event]
+    records = [*told, Decision, LoadChange, RosterVersion, DrawCount, Checkpoint, SettingChange]
     models: list[Any] = [*records, SourceEvent, Contact, Lead, Weight, Source, Operator]
     for model in models:
         rows = model.objects.all()

@@ -45,6 +45,7 @@ STATUSES = {
     "sources_set_operators": {200, 404} | POSTING,
     "sources_replace_operators": {200, 404} | WRITING,
     "sources_preview": {200, 404} | READING,
+    "contacts_changes": {200, 410} | READING,
     "sources_fairness": {200, 404} | READING,
     "leads_list": {200, 404} | READING,
     "leads_retrieve": {200, 404} | READING,
@@ -70,12 +71,14 @@ CONFLICTS = {
 PARAMETERS = {
     "operators_list": {"page", "page_size", "external_id", "is_active", "is_paused"},
     "sources_list": {"page", "page_size", "code", "is_active"},
+    "contacts_changes": {"cursor", "limit"},
     "sources_fairness": {"from", "to"},
     "leads_list": {"page", "page_size", "external_id"},
     "contacts_list": {"page", "page_size", "status", "source", "source_code", "operator", "lead", "external_id"}
     | {"created_after", "created_before"},
 }
 VALUES = {
+    "cursor": "latest",
     "is_active": "true",
     "is_paused": "true",
     "status": "waiting",

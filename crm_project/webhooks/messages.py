@@ -12,6 +12,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from crm_project.webhooks.models import EventKind
+
 PREFIX = "whsec_"
 BYTES_OF_A_SECRET = 32
 
@@ -75,6 +77,6 @@ def _of_operator(event: Any) -> dict[str, Any]:
 
 def _status(event: Any) -> str:
     """Return the status of the contact that the event made."""
-    if event.kind == "contact.closed":
+    if event.kind == EventKind.CLOSED:
         return "closed"
     return "waiting" if event.operator_id is None else "active"

@@ -32,8 +32,8 @@ class Migration(migrations.Migration):
                 ('sequence', models.PositiveIntegerField(null=True, verbose_name='number among the events of the contact')),
                 ('transaction_id', models.BigIntegerField(db_default=0, editable=False, verbose_name='transaction')),
                 ('contact', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leads.contact', verbose_name='contact')),
-                ('operator', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='operators.operator', verbose_name='operator')),
-                ('previous_operator', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='operators.operator', verbose_name='previous operator')),
+                ('operator', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='operators.operator', verbose_name='operator')),
+                ('previous_operator', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='operators.operator', verbose_name='previous operator')),
                 ('source', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='leads.source', verbose_name='source')),
             ],
             options={

