@@ -15,7 +15,7 @@ from django.utils import timezone
 from crm_project.access.acting import because
 from distribution.handling import close_contact
 from distribution.intake import Intake, register_contact
-from distribution.models import Decision, LoadChange, SettingChange
+from distribution.models import Decision, Event, LoadChange, SettingChange
 from distribution.roster import change_operator, change_source, create_operator, create_source, set_weights
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
@@ -167,7 +167,7 @@ class Demo:
             contact.assigned_at = contact.assigned_at and self._diary.moment_of(contact.assigned_at)
             contact.closed_at = contact.closed_at and self._diary.moment_of(contact.closed_at)
         Contact.objects.bulk_update(contacts, ["created_at", "assigned_at", "closed_at"], batch_size=500)
-        for model in (Decision, LoadChange, SettingChange):
+        for model in (Decision, LoadChange, SettingChange, Event):
             self._set_back(model)
         Operator.objects.update(created_at=self._start, limit_set_at=self._start)
         Source.objects.update(created_at=self._start)

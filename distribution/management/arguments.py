@@ -9,6 +9,7 @@ from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from distribution.pruning import LARGEST_BATCH
 from leads.models import Source
 from operators.models import Operator
 
@@ -54,6 +55,14 @@ def positive_number(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
         raise CommandError(_("“%(text)s” is no whole number from 1 on.") % {"text": text})
     return int(text)
+
+
+def size_of_batch(text: str) -> int:
+    """Return how many rows a transaction is to remove."""
+    rows = positive_number(text)
+    if rows > LARGEST_BATCH:
+        raise CommandError(_("A batch has at most %(largest)s rows.") % {"largest": LARGEST_BATCH})
+    return rows
 
 
 def operator_and_number(text: str, highest: int) -> tuple[Operator, int]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -13,7 +13,7 @@ from distribution.management import arguments
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, stopping_between_steps, until
 from distribution.management.progress import with_progress
-from distribution.pruning import LARGEST_BATCH, Pruning, Step, number_of_steps, prune
+from distribution.pruning import Pruning, Step, number_of_steps, prune
 
 
 class Command(DatabaseCommand):
@@ -35,7 +35,7 @@ class Command(DatabaseCommand):
     def handle(self, *, older_than: str, batch: str, dry_run: bool, **_options: Any) -> None:
         """Remove what is old, and sum up in one line."""
         before = timezone.now() - arguments.duration(older_than)
-        pruning = Pruning(before=before, batch=size_of_batch(batch), dry_run=dry_run)
+        pruning = Pruning(before=before, batch=arguments.size_of_batch(batch), dry_run=dry_run)
         tally = Counter[str]()
         with stopping_between_steps() as stop:
             try:
@@ -52,14 +52,6 @@ class Command(DatabaseCommand):
         tally.update(decisions=step.decisions, ledger_rows=step.ledger_rows, rosters=step.rosters, kept=len(step.kept))
         for found in step.kept:
             self.stdout.write(str(found))
-
-
-def size_of_batch(text: str) -> int:
-    """Return a number of rows. Raises CommandError."""
-    rows = arguments.positive_number(text)
-    if rows > LARGEST_BATCH:
-        raise CommandError(_("A batch has at most %(largest)s rows.") % {"largest": LARGEST_BATCH})
-    return rows
 
 
 def summary(tally: Counter[str], *, dry_run: bool, interrupted: bool) -> Iterator[str]:
