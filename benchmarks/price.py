@@ -1,4 +1,4 @@
-"""The price of keys and of decisions: the same load with and without, in turns."""
+"""The price of keys, of decisions and of webhooks: the same load with and without, in turns."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,14 @@ from crm_project.testing.databases import Databases
 
 NOTHING, KEY, KEY_AND_RETRIES = "nothing", "a key", "a key and an Idempotency-Key"
 WITHOUT, WITH = "nothing, and no decision is recorded", "nothing, and its decision is recorded"
+UNHEARD, HEARD = "nothing, and nobody is told", "nothing, and an endpoint is to be told"
 WITHOUT_DECISIONS = "benchmarks.without_decisions:application"
 TURNS = 3
+MAKE_AN_ENDPOINT = (
+    "from crm_project.webhooks import endpoints, models;"
+    "endpoint = models.Endpoint.objects.create(name='benchmark', url='https://localhost/');"
+    "endpoints.subscribe(endpoint, ['contact.assigned'], None)"
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,11 @@ type Load = tuple[str, MeasuredServer, Job]
 
 
 def measure_prices(name: str, databases: Databases, processes: int, plan: Plan) -> Iterator[Price]:
-    """Measure what a key costs, and what a decision costs."""
+    """Measure what a key costs, what a decision costs, and what it costs to store whom to tell."""
     yield from price_of_keys(name, new_server(databases, processes), plan)
     bare = new_server(databases, processes, WITHOUT_DECISIONS)
     yield from price_of_decisions(name, bare, new_server(databases, processes), plan)
+    yield from price_of_webhooks(name, new_server(databases, processes), new_server(databases, processes), plan)
 
 
 def price_of_keys(name: str, server: MeasuredServer, plan: Plan) -> Iterator[Price]:
@@ -46,6 +53,13 @@ def price_of_decisions(name: str, bare: MeasuredServer, server: MeasuredServer, 
     """Measure the same calls on a server that records no decisions, and on one that does."""
     with prepared(bare, plan), prepared(server, plan):
         yield from compared(name, [(WITHOUT, bare, load_on(bare, plan)), (WITH, server, load_on(server, plan))])
+
+
+def price_of_webhooks(name: str, unheard: MeasuredServer, heard: MeasuredServer, plan: Plan) -> Iterator[Price]:
+    """Measure the same calls without an endpoint, and with one that is to be told of each."""
+    with prepared(unheard, plan), prepared(heard, plan):
+        heard.manage("shell", "-c", MAKE_AN_ENDPOINT)
+        yield from compared(name, [(UNHEARD, unheard, load_on(unheard, plan)), (HEARD, heard, load_on(heard, plan))])
 
 
 @contextmanager
