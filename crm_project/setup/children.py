@@ -1,4 +1,4 @@
-"""The processes that an installation consists of: the server, and the sweep of the queue beside it."""
+"""The processes that an installation consists of: the server, the sweep of the queue and the webhooks beside it."""
 
 import http.client
 import os
@@ -34,6 +34,11 @@ def sweep_command(every: int) -> list[str]:
     return [sys.executable, str(BASE_DIR / "manage.py"), "drain_queue", "--every", str(every)]
 
 
+def webhooks_command() -> list[str]:
+    """Return the command that tells the endpoints what happened."""
+    return [sys.executable, str(BASE_DIR / "manage.py"), "deliver_webhooks"]
+
+
 def life_command() -> list[str]:
     """Return the command that lets contacts arrive and be closed by themselves in a demo."""
     return [sys.executable, str(BASE_DIR / "manage.py"), "live_demo"]
@@ -66,8 +71,16 @@ class Child:
 
     def stop(self) -> None:
         """Let the process finish what it does, then kill what is left of its group."""
+        stop_together(self)
+
+    def ask_to_stop(self) -> None:
+        """Tell the process to finish what it does."""
         if self.process:
             self.process.terminate()
+
+    def end(self) -> None:
+        """Wait until the process has finished, then kill what is left of its group."""
+        if self.process:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(SECONDS_TO_STOP)
             self.kill()
@@ -78,6 +91,14 @@ class Child:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+def stop_together(*children: Child) -> None:
+    """Let the processes finish what they do, all at the same time, then kill what is left of their groups."""
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.end()
 
 
 def python_path() -> str:

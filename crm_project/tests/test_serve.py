@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from crm_project.management.commands.serve import webhooks_environment
 from crm_project.setup.children import BASE_DIR
 from crm_project.testing.databases import Databases
 from crm_project.testing.server import free_port
@@ -62,11 +63,11 @@ class Serve:
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def sweeps(self) -> list[int]:
-        """The processes that sweep the queue; one that has ended has no command line any more."""
+    def running(self, command: str) -> list[psutil.Process]:
+        """The processes that run a command; one that has ended has no command line any more."""
         family = {process.pid for process in self.family()}
         running = psutil.process_iter(["pid", "cmdline"])
-        return [one.pid for one in running if one.pid in family and "drain_queue" in (one.info["cmdline"] or [])]
+        return [one for one in running if one.pid in family and command in (one.info["cmdline"] or [])]
 
 
 class StartServe(Protocol):
@@ -122,7 +123,9 @@ def test_on_loopback_the_api_is_open_and_elsewhere_it_asks_for_a_login_and_knows
 
 @pytest.mark.sqlite
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_server_and_the_sweep(serve: StartServe, fresh_database: str, with_signal: int) -> None:
+def test_a_signal_stops_the_server_and_what_runs_beside_it(
+    serve: StartServe, fresh_database: str, with_signal: int
+) -> None:
     running = serve(fresh_database).ready()
     family = running.family()
 
@@ -132,7 +135,7 @@ def test_a_signal_stops_the_server_and_the_sweep(serve: StartServe, fresh_databa
 
 @pytest.mark.sqlite
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-def test_the_server_and_the_sweep_end_with_a_parent_that_was_killed_and_make_place_for_the_next(
+def test_the_server_and_what_runs_beside_it_end_with_a_parent_that_was_killed_and_make_place_for_the_next(
     serve: StartServe, fresh_database: str
 ) -> None:
     running = serve(fresh_database).ready()
@@ -145,13 +148,29 @@ def test_the_server_and_the_sweep_end_with_a_parent_that_was_killed_and_make_pla
 
 
 @pytest.mark.sqlite
-def test_a_sweep_that_was_killed_is_started_again(serve: StartServe, fresh_database: str) -> None:
+@pytest.mark.parametrize("command", ["drain_queue", "deliver_webhooks"])
+def test_what_runs_beside_the_server_is_started_again_when_it_was_killed(
+    serve: StartServe, fresh_database: str, command: str
+) -> None:
     running = serve(fresh_database).ready()
-    (killed,) = wait_until(running.sweeps)
-    os.kill(killed, signal.SIGKILL)
+    (killed,) = wait_until(lambda: running.running(command))
+    assert ("WEBHOOK_NETWORKS" in killed.environ()) is (command == "deliver_webhooks")
+    os.kill(killed.pid, signal.SIGKILL)
 
-    wait_until(lambda: [pid for pid in running.sweeps() if pid != killed])
+    wait_until(lambda: [one for one in running.running(command) if one.pid != killed.pid])
     assert "it is started again" in running.output
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("chosen", "used"), [(None, "127.0.0.0/8,::1/128"), ("10.0.0.0/8", "10.0.0.0/8"), ("", "")])
+def test_webhooks_may_call_this_machine_unless_the_environment_decides(
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, used: str
+) -> None:
+    monkeypatch.delenv("WEBHOOK_NETWORKS", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("WEBHOOK_NETWORKS", chosen)
+
+    assert webhooks_environment() == {"WEBHOOK_NETWORKS": used}
 
 
 @pytest.mark.sqlite

@@ -3,18 +3,37 @@
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
-from httpcore import ConnectError, NetworkBackend, NetworkStream, ReadTimeout, SyncBackend, WriteTimeout
+from httpcore import (
+    ConnectError,
+    ConnectTimeout,
+    NetworkBackend,
+    NetworkStream,
+    ReadTimeout,
+    SyncBackend,
+    WriteTimeout,
+)
+
+from crm_project.webhooks.threads import begun
 
 NAT64 = IPv6Network("64:ff9b::/96")
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Some versions of Python take these for public.
+SET_APART = [ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")]
 
+type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
 
 
 class AddressRefused(ConnectError):
     """The name resolves to an address that may not be called."""
+
+
+class NotEncrypted(ConnectError):
+    """The other side speaks no TLS, or its certificate proves nothing."""
 
 
 class Deadline:
@@ -52,20 +71,20 @@ class CheckedBackend(NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> NetworkStream:
-        """Connect. Raises AddressRefused, and ConnectError when nobody answers."""
-        addresses = looked_up(host, port)
+        """Connect. Raises AddressRefused, ConnectError when nobody answers, and ConnectTimeout."""
+        addresses = looked_up(host, port, self._deadline.left(timeout, ConnectTimeout))
         if not all(may_be_called(address, self._allowed, internet=self._internet) for address in addresses):
             raise AddressRefused(f"{host} is no address that may be called")
-        failure: Exception | None = None
+        failure: Exception = ConnectError(f"{host} has no address")
         for address in addresses:
-            seconds = self._deadline.left(timeout, ConnectError)
+            seconds = self._deadline.left(timeout, ConnectTimeout) / len(addresses)
             try:
                 stream = self._backend.connect_tcp(address, port, seconds, local_address, socket_options)
-            except ConnectError as error:
+            except (ConnectError, ConnectTimeout) as error:
                 failure = error
             else:
                 return TimedStream(stream, self._deadline)
-        raise failure or ConnectError(f"{host} has no address")
+        raise failure
 
 
 class TimedStream(NetworkStream):
@@ -90,19 +109,25 @@ class TimedStream(NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> NetworkStream:
-        """Encrypt what follows, with the certificate of the name that was asked for."""
-        seconds = self._deadline.left(timeout, ConnectError)
-        return TimedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
+        """Encrypt what follows, with the certificate of the name that was asked for. Raises NotEncrypted."""
+        seconds = self._deadline.left(timeout, ConnectTimeout)
+        try:
+            stream = self._stream.start_tls(ssl_context, server_hostname, seconds)
+        except ConnectError as error:
+            raise NotEncrypted(str(error)) from error
+        return TimedStream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         """Return what is known of the connection."""
         return self._stream.get_extra_info(info)
 
 
-def looked_up(host: str, port: int) -> list[str]:
-    """Return the addresses of a name. Raises ConnectError when it has none."""
+def looked_up(host: str, port: int, seconds: float) -> list[str]:
+    """Return the addresses of a name. Raises ConnectError when it has none, ConnectTimeout when none comes in time."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = begun(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)).result(seconds)
+    except TimeoutError as error:
+        raise ConnectTimeout(f"{host} is still being resolved") from error
     except (OSError, UnicodeError) as error:
         raise ConnectError(f"{host} cannot be resolved") from error
     return list(dict.fromkeys(str(address[0]) for *_family, address in found))
@@ -110,9 +135,19 @@ def looked_up(host: str, port: int) -> list[str]:
 
 def may_be_called(address: str, allowed: Sequence[Network], *, internet: bool = True) -> bool:
     """Return whether the address is within the networks that are allowed, or with `internet` a public one."""
-    parsed = ip_address(address.partition("%")[0])
-    if isinstance(parsed, IPv6Address):
-        parsed = parsed.ipv4_mapped or (ip_address(int(parsed) & 0xFFFFFFFF) if parsed in NAT64 else parsed)
-    if any(parsed.version == network.version and parsed in network for network in allowed):
-        return True
-    return internet and parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+    meant = _meant(ip_address(address.partition("%")[0]))
+    return any(meant in network for network in allowed) or (internet and _is_public(meant))
+
+
+def _meant(address: Address) -> Address:
+    """Return the IPv4 address in the place of an IPv6 address that leads to it."""
+    if isinstance(address, IPv6Address) and address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and (address not in GLOBAL_UNICAST or address.sixtofour or address.teredo):
+        return False
+    is_set_apart = any(address in network for network in SET_APART)
+    return address.is_global and not (address.is_multicast or address.is_reserved or is_set_apart)

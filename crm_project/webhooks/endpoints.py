@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm_project.webhooks.leases import due
+from crm_project.webhooks.leases import free, listening, lock
 from crm_project.webhooks.messages import new_secret
 from crm_project.webhooks.models import Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
 
@@ -46,26 +47,37 @@ def add_secret(endpoint: Endpoint) -> str:
     return Secret.objects.create(endpoint=endpoint, value=new_secret()).value
 
 
+@transaction.atomic
 def switch_on(endpoint: Endpoint) -> None:
     """Let the endpoint be told again, of what still waits for it too, beginning now."""
     anew = {"is_active": True, "is_gone": False, "failing_since": None, "paused_until": None}
+    _send_from_now_on(endpoint.deliveries.filter(state=DeliveryState.PENDING))
     Endpoint.objects.filter(pk=endpoint.pk).update(**anew)
-    endpoint.deliveries.filter(state=DeliveryState.PENDING).update(due_at=timezone.now(), attempts=0)
 
 
+@transaction.atomic
 def send_again(deliveries: QuerySet[Delivery]) -> int:
     """Let deliveries that are over be sent once more, with the same id and body; return how many there are."""
-    over = deliveries.exclude(state=DeliveryState.PENDING)
-    return over.update(state=DeliveryState.PENDING, due_at=timezone.now(), attempts=0, lease=None, leased_until=None)
+    return _send_from_now_on(deliveries.exclude(state=DeliveryState.PENDING))
 
 
 def seconds_behind() -> float:
-    """Return for how long the oldest delivery that should be on its way has been due; 0 when there is none."""
-    oldest = due().aggregate(oldest=Min("due_at"))["oldest"]
-    return 0.0 if oldest is None else (timezone.now() - oldest).total_seconds()
+    """Return for how long the oldest delivery that nobody sends has been due; 0 when there is none.
+
+    What an endpoint that fails has not heard yet is no delay of ours.
+    """
+    heard = free().filter(endpoint__in=listening().filter(failing_since__isnull=True))
+    oldest = heard.order_by("due_at").values_list("due_at", flat=True).first()
+    return 0.0 if oldest is None else max((timezone.now() - oldest).total_seconds(), 0.0)
 
 
 def in_need() -> QuerySet[Endpoint]:
     """Return the endpoints that somebody should look at: those that are gone, or have failed for a day."""
     failing = Endpoint.objects.filter(is_active=True, failing_since__lt=timezone.now() - FAILING_TOO_LONG)
     return failing | Endpoint.objects.filter(is_gone=True)
+
+
+def _send_from_now_on(deliveries: QuerySet[Delivery]) -> int:
+    locked = [delivery.pk for delivery in lock(deliveries.only("pk"))]
+    rows = Delivery.objects.filter(pk__in=locked)
+    return rows.update(state=DeliveryState.PENDING, due_at=Now(), attempts=0)

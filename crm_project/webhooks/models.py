@@ -7,6 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from crm_project.webhooks.validators import endpoint_address
+
 LONGEST_ADDRESS = 500
 LONGEST_ANSWER = 2_000
 
@@ -27,7 +29,12 @@ class Endpoint(models.Model):
     """An address that is told of events; what it hears of stands in its subscriptions."""
 
     name = models.CharField(pgettext_lazy("of an endpoint", "name"), max_length=100, unique=True)
-    url = models.CharField(_("address"), max_length=LONGEST_ADDRESS, help_text=_("https://… of the receiver."))
+    url = models.CharField(
+        _("address"),
+        max_length=LONGEST_ADDRESS,
+        validators=[endpoint_address],
+        help_text=_("https://… of the receiver."),
+    )
     is_active = models.BooleanField(_("active"), default=True, help_text=_("When off, it is told nothing new."))
     is_gone = models.BooleanField(_("gone"), default=False, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)

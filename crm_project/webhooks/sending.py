@@ -1,22 +1,24 @@
 """One call of an endpoint: no redirect followed, nothing waited for without an end, no more read than is kept."""
 
+import ssl
 import time
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpcore
 from django.conf import settings
 from django.utils import timezone
 
-from crm_project.webhooks.addresses import AddressRefused, CheckedBackend, Deadline
+from crm_project.webhooks.addresses import AddressRefused, CheckedBackend, Deadline, NotEncrypted
 from crm_project.webhooks.models import LONGEST_ANSWER
 
-SECONDS_A_STEP = 5.0
-MOST_REDIRECT, LEAST_REDIRECT = 399, 300
+SECONDS_TO_CONNECT = 5.0
+LEAST_REDIRECT, MOST_REDIRECT = 300, 399
 
 
 class Failure(StrEnum):
@@ -25,9 +27,12 @@ class Failure(StrEnum):
     ADDRESS_REFUSED = "address_refused"
     NOT_SECURE = "not_secure"
     NO_CONNECTION = "no_connection"
+    NO_TLS = "no_tls"
     TIMEOUT = "timeout"
     NO_HTTP = "no_http"
     REDIRECT = "redirect"
+    UNSIGNED = "unsigned"
+    ERROR = "error"
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,13 @@ def call(url: str, headers: Mapping[str, str], body: str, seconds: float) -> Ans
     """Send a message and return what came back, after so many seconds at the latest."""
     began = time.monotonic()
     answer = _outcome(url, headers, body.encode(), Deadline(seconds))
-    return Answer(
-        answer.status, answer.failure, answer.text, answer.retry_after, int((time.monotonic() - began) * 1000)
-    )
+    return replace(answer, milliseconds=int((time.monotonic() - began) * 1000))
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Return the certificates that are trusted, read once: that takes longer than a call."""
+    return httpcore.default_ssl_context()
 
 
 def _outcome(url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Answer:
@@ -62,20 +71,24 @@ def _outcome(url: str, headers: Mapping[str, str], body: bytes, deadline: Deadli
         return _answered(url, headers, body, backend)
     except AddressRefused:
         return Answer(failure=Failure.ADDRESS_REFUSED if is_secure else Failure.NOT_SECURE)
+    except NotEncrypted:
+        return Answer(failure=Failure.NO_TLS)
     except httpcore.TimeoutException:
         return Answer(failure=Failure.TIMEOUT)
     except httpcore.NetworkError:
         return Answer(failure=Failure.NO_CONNECTION)
-    except (httpcore.ProtocolError, ValueError):
+    except httpcore.ProtocolError:
         return Answer(failure=Failure.NO_HTTP)
 
 
 def _answered(url: str, headers: Mapping[str, str], body: bytes, backend: CheckedBackend) -> Answer:
-    limits = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS_A_STEP)
-    with httpcore.ConnectionPool(network_backend=backend, max_keepalive_connections=0) as pool:
-        sent = list(headers.items())
-        with pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": limits}) as response:
-            return _told(response)
+    sent = [("Host", urlsplit(url).netloc), *headers.items()]
+    limits = {"timeout": {"connect": SECONDS_TO_CONNECT}}
+    with (
+        httpcore.ConnectionPool(ssl_context=trust(), network_backend=backend, max_keepalive_connections=0) as pool,
+        pool.stream("POST", url, headers=sent, content=body, extensions=limits) as response,
+    ):
+        return _told(response)
 
 
 def _told(response: httpcore.Response) -> Answer:
@@ -93,9 +106,12 @@ def _header(response: httpcore.Response, name: bytes) -> str:
 
 
 def _beginning(response: httpcore.Response) -> str:
-    """Return as much of the answer as is kept; what comes after is not read."""
+    """Return as much of the answer as is kept, or as came in time: the status alone decides what the answer was."""
     read = b""
-    with closing(response.iter_stream()) as parts:  # type: ignore[type-var]
+    with (
+        suppress(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
+        closing(response.iter_stream()) as parts,  # type: ignore[type-var]
+    ):
         for part in parts:
             read += part
             if len(read) >= LONGEST_ANSWER:
@@ -109,5 +125,5 @@ def _pause_asked_for(value: str) -> float | None:
         return float(value[:9])
     try:
         return max((parsedate_to_datetime(value) - timezone.now()).total_seconds(), 0.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None

@@ -4,9 +4,12 @@ Only the thread that runs the worker uses the database; calls are made in thread
 that is slow or dead holds up nobody but itself.
 """
 
+import logging
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from threading import Event
 
 from django.conf import settings
@@ -14,68 +17,74 @@ from django.utils import timezone
 
 from crm_project.webhooks.leases import Parcel, endpoints_with_work, take_up, write_down
 from crm_project.webhooks.messages import headers
-from crm_project.webhooks.sending import Answer, call
+from crm_project.webhooks.sending import Answer, Failure, call
+from crm_project.webhooks.threads import begun
 
 CALLS_AT_ONCE = 4
 SECONDS_BETWEEN_LOOKS = 0.2
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
 class Worker:
-    """Sends what is due, until it is told to end."""
+    """Sends what is due, until it is told to end.
+
+    When the database fails, what it was doing raises; it may be told to go on, and forgets no call it has made.
+    """
 
     ended: Event
     told: Callable[[Parcel, Answer], None] = lambda _parcel, _answer: None
-    _callers: dict[int, ThreadPoolExecutor] = field(default_factory=dict)
     _under_way: dict[Future[Answer], Parcel] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Send again and again; at the end finish what is under way."""
-        try:
-            while not self.ended.is_set():
-                self.look()
-        finally:
-            self._finish()
-
-    def look(self) -> None:
-        """Take up what is due, and write down what is done, after a short wait for some of it."""
-        for endpoint_id in endpoints_with_work():
-            for parcel in take_up(endpoint_id, self._free_places(endpoint_id)):
-                self._send(parcel)
-        if not self._under_way:
-            self.ended.wait(SECONDS_BETWEEN_LOOKS)
-        self._write_down(SECONDS_BETWEEN_LOOKS)
+        """Send again and again."""
+        while not self.ended.is_set():
+            self._take_up()
+            if self._under_way:
+                self._write_down(SECONDS_BETWEEN_LOOKS)
+            else:
+                self.ended.wait(SECONDS_BETWEEN_LOOKS)
 
     def send_all(self) -> None:
-        """Send what is due now, once, and return when all of it is over."""
-        self.look()
+        """Send what is due by now, each delivery once."""
+        moment = timezone.now()
+        self._take_up(moment)
+        while self._under_way and not self.ended.is_set():
+            self._write_down(SECONDS_BETWEEN_LOOKS)
+            self._take_up(moment)
+
+    def finish(self) -> None:
+        """Wait for what is under way, and write it down."""
         while self._under_way:
-            self.look()
-        self._finish()
+            self._write_down(None)
+
+    def _take_up(self, moment: datetime | None = None) -> None:
+        for endpoint_id in endpoints_with_work(moment):
+            if places := self._free_places(endpoint_id):
+                for parcel in take_up(endpoint_id, places, moment):
+                    self._under_way[begun(partial(sent, parcel))] = parcel
 
     def _free_places(self, endpoint_id: int) -> int:
         return CALLS_AT_ONCE - sum(parcel.endpoint_id == endpoint_id for parcel in self._under_way.values())
 
-    def _send(self, parcel: Parcel) -> None:
-        callers = self._callers.setdefault(parcel.endpoint_id, ThreadPoolExecutor(CALLS_AT_ONCE))
-        self._under_way[callers.submit(sent, parcel)] = parcel
-
     def _write_down(self, seconds: float | None) -> None:
+        """Wait so long for some call to end, and write down those that have."""
         done, _others = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
-            parcel = self._under_way.pop(future)
-            write_down(parcel, future.result())
-            self.told(parcel, future.result())
-
-    def _finish(self) -> None:
-        while self._under_way:
-            self._write_down(None)
-        for callers in self._callers.values():
-            callers.shutdown()
-        self._callers.clear()
+            parcel, answer = self._under_way[future], future.result()
+            write_down(parcel, answer)
+            del self._under_way[future]
+            self.told(parcel, answer)
 
 
 def sent(parcel: Parcel) -> Answer:
-    """Call the endpoint with the message, signed now."""
-    signed = headers(parcel.event_id, parcel.body, parcel.secrets, timezone.now())
-    return call(parcel.url, signed, parcel.body, settings.WEBHOOK_TIMEOUT_SECONDS)
+    """Call the endpoint with the message, signed now. What fails on our side is an answer too: it stops no other."""
+    if not parcel.secrets:
+        return Answer(failure=Failure.UNSIGNED)
+    try:
+        signed = headers(parcel.event_id, parcel.body, parcel.secrets, timezone.now())
+        return call(parcel.url, signed, parcel.body, settings.WEBHOOK_TIMEOUT_SECONDS)
+    except Exception:
+        logger.exception("Delivery %d could not be sent", parcel.delivery_id)
+        return Answer(failure=Failure.ERROR)

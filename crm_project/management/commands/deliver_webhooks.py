@@ -44,6 +44,7 @@ class Command(DatabaseCommand):
                 worker.send_all()
             else:
                 self._send_until(ended, worker)
+            worker.finish()
         counts = {"heard": tally[True], "failed": tally[False]}
         self.stdout.write(_("Delivered: %(heard)s. Failed: %(failed)s.") % counts)
 

@@ -18,7 +18,15 @@ from django.utils.translation import gettext as _
 from crm_project.logs import said
 from crm_project.setup.address import Address
 from crm_project.setup.administrator import LOGIN, create_first_administrator
-from crm_project.setup.children import Child, answers, life_command, server_command, sweep_command
+from crm_project.setup.children import (
+    Child,
+    answers,
+    life_command,
+    server_command,
+    stop_together,
+    sweep_command,
+    webhooks_command,
+)
 from crm_project.setup.database_file import only_server, refuse_foreign_database
 from crm_project.setup.greeting import greeting
 from leads.models import Source
@@ -26,11 +34,12 @@ from leads.models import Source
 SECONDS_TO_ANSWER = 60
 SECONDS_BETWEEN_SWEEPS = 5
 SECONDS_BETWEEN_LOOKS = 2
+LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 SIGNALS_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
-    """Prepare the database, then keep the server and the sweep of the queue running until a signal comes."""
+    """Prepare the database, then keep the server, the sweep and the webhooks running until a signal comes."""
 
     requires_system_checks = ()
 
@@ -38,7 +47,7 @@ class Command(BaseCommand):
         """Say what the command does."""
         parser.description = _(
             "Serves the product at HOST and PORT: migrates, makes a first administrator, "
-            "starts the server and the sweep."
+            "starts the server, the sweep and the webhooks."
         )
         parser.add_argument(
             "--live-demo", action="store_true", help=_("let contacts arrive and be closed by themselves in a demo")
@@ -72,19 +81,20 @@ class Command(BaseCommand):
         workers = 1 if connection.vendor == "sqlite" else 2
         server = Child(server_command(str(address.ip), address.port, workers), environment(address), keep_open)
         sweep, life = Child(sweep_command(SECONDS_BETWEEN_SWEEPS)), Child(life_command())
+        webhooks = Child(webhooks_command(), webhooks_environment())
         try:
             server.start()
             self._wait_until_it_answers(server, address)
             sweep.start()
+            webhooks.start()
             if live_demo:
                 life.start()
             self._greet(address)
-            self._watch(server, sweep)
+            self._watch(server, sweep, webhooks)
         finally:
             for number in SIGNALS_TO_STOP:
                 signal.signal(number, signal.SIG_IGN)
-            life.stop()
-            sweep.stop()
+            stop_together(webhooks, life, sweep)
             server.stop()
 
     def _wait_until_it_answers(self, server: Child, address: Address) -> None:
@@ -100,12 +110,15 @@ class Command(BaseCommand):
         self._say(greeting(address, needs_login, source.code if source else None))
         connection.close()
 
-    def _watch(self, server: Child, sweep: Child) -> None:
-        """Return never: the server ends with an error, or a signal comes. The sweep is started again when it ends."""
+    def _watch(self, server: Child, sweep: Child, webhooks: Child) -> None:
+        """Return never: the server ends with an error, or a signal comes. What ends beside it is started again."""
         while server.runs:
             if not sweep.runs:
                 self._say(_("The sweep of the queue ended; it is started again."))
                 sweep.start()
+            if not webhooks.runs:
+                self._say(_("The sending of webhooks ended; it is started again."))
+                webhooks.start()
             time.sleep(SECONDS_BETWEEN_LOOKS)
         raise CommandError(_("The server ended by itself."))
 
@@ -130,6 +143,11 @@ def environment(address: Address) -> dict[str, str]:
     """Return the environment of the server: who may call it, and by which names."""
     hosts = [*settings.ALLOWED_HOSTS, *address.host_names]
     return {"OPEN_API": "1" if open_api(address) else "0", "ALLOWED_HOSTS": ",".join(dict.fromkeys(hosts))}
+
+
+def webhooks_environment() -> dict[str, str]:
+    """Return the environment of the sending: unless WEBHOOK_NETWORKS decides, it may call this machine too."""
+    return {"WEBHOOK_NETWORKS": os.environ.get("WEBHOOK_NETWORKS", LOOPBACK_NETWORKS)}
 
 
 def open_api(address: Address) -> bool:
