@@ -1,5 +1,6 @@
 """The log of what endpoints were told: each delivery with its message and every attempt."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -7,9 +8,11 @@ from django.contrib.admin.options import ActionLocation
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext_lazy, pgettext
+from django.utils.timezone import localtime
+from django.utils.translation import gettext, gettext_noop, ngettext_lazy, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
@@ -42,6 +45,7 @@ FAILURES: dict[str, Any] = {
 SENT_AGAIN = ngettext_lazy(
     "%(count)d delivery will be sent again.", "%(count)d deliveries will be sent again.", "count"
 )
+LOGGED = gettext_noop("deliveries sent again")  # the history is translated for whoever reads it
 STILL_TO_BE_SENT = ngettext_lazy(
     "%(count)d delivery is still to be sent and stays as it is.",
     "%(count)d deliveries are still to be sent and stay as they are.",
@@ -142,8 +146,7 @@ class DeliveryAdmin(RecordedAdmin):
 
     def _tell_endpoint(self, request: HttpRequest, endpoint: Endpoint, number: int) -> None:
         """Write into the history of the endpoint how many are sent again, and say if it is off."""
-        told = {"name": "deliveries to be sent again", "object": str(number)}
-        self.log_change(request, endpoint, [{"changed": told}])
+        self.log_change(request, endpoint, [{"added": {"name": LOGGED, "object": str(number)}}])
         if not endpoint.is_active:
             sentence = gettext("%(endpoint)s is off: they are sent when it is switched on.")
             messages.warning(request, sentence % {"endpoint": endpoint})
@@ -169,10 +172,17 @@ def table_of(delivery: Delivery) -> dict[str, Any]:
     """Return the attempts as a table for Unfold, the newest first."""
     names = [_("time"), _("milliseconds"), _("status"), _("outcome"), _("answer")]
     rows = [
-        [moment(one.at), one.milliseconds, one.status or "-", outcome_of(one), answer_of(one)]
+        [to_the_second(one.at), one.milliseconds, one.status or "-", outcome_of(one), answer_of(one)]
         for one in delivery.log.all()[:MOST_ATTEMPTS_SHOWN]
     ]
     return {"headers": names, "rows": rows}
+
+
+def to_the_second(time: datetime) -> SafeString:
+    """Return the date and the time of day with its seconds: the first attempts follow each other quickly."""
+    local = localtime(time)
+    day = date_format(local, "SHORT_DATE_FORMAT")
+    return format_html('<span class="whitespace-nowrap">{} {}</span>', day, local.strftime("%H:%M:%S"))
 
 
 def outcome_of(attempt: Attempt) -> SafeString:

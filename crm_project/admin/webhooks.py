@@ -92,7 +92,7 @@ class EndpointAdmin(DeletionAdmin):
     list_before_template = "admin/sending_behind.html"
     form = EndpointForm
     fields = ("name", "url", "is_active", "kinds", "all_sources", "sources")
-    readonly_fields = ("state", "waiting", "hears", "secrets", "created")
+    readonly_fields = ("state", "waiting", "deliveries", "hears", "secrets", "created")
     actions = ("make_secrets", "send_tests", "switch_on", "delete_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Endpoint]:
@@ -107,8 +107,8 @@ class EndpointAdmin(DeletionAdmin):
         if obj is None:
             return list(self.fields)
         if not self.has_change_permission(request, obj):
-            return ["name", "url", "state", "waiting", "hears", "created"]
-        return [*self.fields, "state", "waiting", "secrets", "created"]
+            return ["name", "url", "state", "waiting", "deliveries", "hears", "created"]
+        return [*self.fields, "state", "waiting", "deliveries", "secrets", "created"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer the list, which tells by how much the sending is behind."""
@@ -168,6 +168,11 @@ class EndpointAdmin(DeletionAdmin):
         filters = {"endpoint__id__exact": endpoint.pk, "state__exact": DeliveryState.PENDING}
         return list_link("webhooks_delivery", endpoint.waiting_count, **filters)
 
+    @admin.display(description=_("deliveries"))
+    def deliveries(self, endpoint: Endpoint) -> str:
+        """Lead to the log of the endpoint."""
+        return list_link("webhooks_delivery", gettext("To the list"), endpoint__id__exact=endpoint.pk)
+
     @admin.display(description=_("secrets"))
     def secrets(self, endpoint: Endpoint) -> str:
         """Show when the valid ones were made and end; never what they are."""
@@ -221,7 +226,7 @@ class EndpointAdmin(DeletionAdmin):
 
     def _send_test(self, request: HttpRequest, endpoint: Endpoint) -> bool:
         send_test(endpoint.pk)
-        self.log_change(request, endpoint, [{"added": {"name": "test", "object": str(endpoint)}}])
+        self.log_change(request, endpoint, [{"added": {"name": "a test", "object": str(endpoint)}}])
         return True
 
     def _switch_on(self, request: HttpRequest, endpoint: Endpoint) -> bool:
@@ -293,7 +298,7 @@ def told_hearing(subscriptions: Collection[Subscription]) -> SafeString:
     if not heard:
         return SafeString(gettext("nothing"))
     kinds: Any = gettext("everything")
-    if heard != set(TO_BE_HEARD):
+    if not heard.issuperset(TO_BE_HEARD):
         codes = ((kind.value,) for kind in TO_BE_HEARD if kind in heard)
         kinds = format_html_join(", ", '<code class="whitespace-nowrap">{}</code>', codes)
     return format_html("{} · {}", kinds, told_sources(subscriptions))
