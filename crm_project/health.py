@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from crm_project.api.errors import RETRY_AFTER_SECONDS
 from crm_project.logs import said
+from crm_project.webhooks.endpoints import seconds_behind
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,17 @@ def alive(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Say whether the database answers and has all our migrations: 200, or 503 with Retry-After."""
+    """Say whether the database answers and has all our migrations: 200, or 503 with Retry-After.
+
+    By how much the sending of webhooks is behind is told beside it, and makes nothing unready.
+    """
     checks = check_database()
-    if set(checks.values()) == {"ok"}:
-        return JsonResponse({"status": "ok", "checks": checks})
+    is_ready = set(checks.values()) == {"ok"}
+    told = {"checks": checks, "webhooks": {"seconds_behind": behind() if is_ready else None}}
+    if is_ready:
+        return JsonResponse({"status": "ok", **told})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return JsonResponse({"status": "unavailable", "checks": checks}, status=503, headers=headers)
+    return JsonResponse({"status": "unavailable", **told}, status=503, headers=headers)
 
 
 def check_database() -> dict[str, str]:
@@ -59,6 +65,15 @@ def check_database() -> dict[str, str]:
         logger.warning("The database is not ready: %s", said(error))
         return {"database": "unavailable", "migrations": "pending"}
     return {"database": "ok", "migrations": "pending" if plan else "ok"}
+
+
+def behind() -> float | None:
+    """Return by how many seconds the sending of webhooks is behind; None when the database has just gone."""
+    try:
+        return round(seconds_behind(), 1)
+    except Error as error:
+        logger.warning("How far the webhooks are behind is not known: %s", said(error))
+        return None
 
 
 PROBES: dict[str, Answer] = {"/healthz": alive, "/readyz": ready}

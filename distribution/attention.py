@@ -1,4 +1,4 @@
-"""What a supervisor should look at: sources that nobody can serve, operators whom nothing can reach. Reads only."""
+"""What should be looked at: sources without anybody, operators out of reach, endpoints that do not hear. Reads only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import Coalesce, Greatest
 
+from crm_project.webhooks.endpoints import in_need
 from distribution.availability import can_take, is_available
 from distribution.models import Decision, LoadChange, SettingChange
 from leads.models import Source
@@ -20,13 +21,15 @@ GIVING_ROOM = ("is_active", "is_paused", "max_load")
 
 
 class Concern(StrEnum):
-    """What is wrong with a source or an operator; each is on the list of the first that fits."""
+    """What is wrong with a source, an operator or an endpoint; each is on the list of the first that fits."""
 
     SOURCE_WITHOUT_OPERATORS = "source_without_operators"
     SOURCE_WITH_ZERO_WEIGHTS = "source_with_zero_weights"
     SOURCE_WITHOUT_AVAILABLE = "source_without_available"
     OPERATOR_WITHOUT_WEIGHT = "operator_without_weight"
     OPERATOR_IDLE = "operator_idle"
+    ENDPOINT_GONE = "endpoint_gone"
+    ENDPOINT_FAILING = "endpoint_failing"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ def operators_in_need(now: datetime) -> list[Finding]:
         {
             Concern.OPERATOR_WITHOUT_WEIGHT: Operator.objects.filter(~Exists(weights), is_active=True),
             Concern.OPERATOR_IDLE: _idle(now - IDLE).filter(Exists(weights.filter(source__in=_busy(now - IDLE)))),
+        }
+    )
+
+
+def endpoints_in_need() -> list[Finding]:
+    """Return the endpoints that want to be told nothing any more, and those that have heard nothing for a day."""
+    return _found(
+        {
+            Concern.ENDPOINT_GONE: in_need().filter(is_gone=True),
+            Concern.ENDPOINT_FAILING: in_need().filter(is_gone=False),
         }
     )
 

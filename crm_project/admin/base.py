@@ -68,7 +68,7 @@ class Admin(AutocompleteAdmin, ModelAdmin):
 class RecordedAdmin(Admin):
     """Rows that the services record, to look at: nothing here writes them."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds to what was recorded."""

@@ -39,8 +39,18 @@ SENTENCES = {
         "%(count)d active operators have had room and got nothing for %(days)s.",
         "count",
     ),
+    Concern.ENDPOINT_GONE: ngettext_lazy(
+        "%(count)d endpoint answered that it is gone and is told nothing: switch it on again or delete it.",
+        "%(count)d endpoints answered that they are gone and are told nothing: switch them on again or delete them.",
+        "count",
+    ),
+    Concern.ENDPOINT_FAILING: ngettext_lazy(
+        "%(count)d endpoint has heard nothing for a day.",
+        "%(count)d endpoints have heard nothing for a day.",
+        "count",
+    ),
 }
-LISTS = {"source": "leads_source", "operator": "operators_operator"}
+LISTS = {"source": "leads_source", "operator": "operators_operator", "endpoint": "webhooks_endpoint"}
 
 
 class Complaint(NamedTuple):
@@ -73,7 +83,7 @@ def complaint_of(finding: Finding) -> Complaint:
         sentence = ngettext("and %(count)d more", "and %(count)d more", more)
         links.append(list_link(LISTS[kind], sentence % {"count": more}))
     told = counted(SENTENCES[finding.concern], finding.count, days=_days())
-    return Complaint("danger" if kind == "source" else "warning", told, links)
+    return Complaint("warning" if kind == "operator" else "danger", told, links)
 
 
 def _longest_wait() -> str:

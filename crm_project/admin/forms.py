@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -63,12 +63,21 @@ class ReasonedForm(TouchedFieldsForm):
     reason = reason_field()
 
 
-class Autocomplete(AutocompleteSelect):
-    """Django's choice with a search, that can also show again what is no number of a row."""
+class OfNumbers:
+    """A choice with a search that can also show again what is no number of a row."""
 
     def optgroups(self, name: str, value: Sequence[str], attr: dict[str, Any] | None = None) -> Any:
-        """Return the option that was chosen, if there is such a row."""
-        return super().optgroups(name, [one for one in value if is_number_of_row(str(one))], attr)
+        """Return the options that were chosen, of those for which there could be a row."""
+        numbers = [one for one in value if is_number_of_row(str(one))]
+        return super().optgroups(name, numbers, attr)  # type: ignore[misc]
+
+
+class Autocomplete(OfNumbers, AutocompleteSelect):
+    """Django's choice of one row with a search."""
+
+
+class AutocompleteSeveral(OfNumbers, AutocompleteSelectMultiple):
+    """Django's choice of several rows with a search."""
 
 
 class AutocompleteAdmin:

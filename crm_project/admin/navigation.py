@@ -57,6 +57,13 @@ GROUPS: tuple[tuple[str | Promise, tuple[Entry, ...]], ...] = (
             Entry("access.ApiKey", "key"),
         ),
     ),
+    (
+        _("Webhooks"),
+        (
+            Entry("webhooks.Endpoint", "webhook"),
+            Entry("webhooks.Delivery", "outbox"),
+        ),
+    ),
 )
 
 

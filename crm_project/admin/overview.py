@@ -15,7 +15,8 @@ from django.utils.translation import gettext, ngettext
 from crm_project.admin.chart import chart_of
 from crm_project.admin.columns import age, list_url, page_url
 from crm_project.admin.concerns import Complaint, complaint_of, complaints_about_queue
-from distribution.attention import operators_in_need, sources_in_need
+from crm_project.webhooks.models import Endpoint
+from distribution.attention import endpoints_in_need, operators_in_need, sources_in_need
 from distribution.availability import obstacle_by_hand
 from distribution.overview import Places, Queue, arrivals, fullest_operators, places_now, queue_now
 from distribution.phrases import WHY_NOT
@@ -24,7 +25,7 @@ from leads.models import Contact, ContactStatus, Source
 from operators.models import Operator
 
 MOST_OPERATORS = 30
-MODELS: tuple[type[Model], ...] = (Contact, Operator, Source)
+MODELS: tuple[type[Model], ...] = (Contact, Operator, Source, Endpoint)
 
 # Whether the user may see the rows of a model.
 type Sees = Mapping[type[Model], bool]
@@ -104,6 +105,8 @@ def _complaints(sees: Sees, queue: Queue | None, now: datetime) -> Iterator[Comp
         yield from map(complaint_of, sources_in_need())
     if sees[Operator]:
         yield from map(complaint_of, operators_in_need(now))
+    if sees[Endpoint]:
+        yield from map(complaint_of, endpoints_in_need())
 
 
 def _loads() -> dict[str, Any]:

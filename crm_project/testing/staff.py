@@ -35,3 +35,4 @@ def keep_roles() -> None:
 
 def _make_roles(**_signal: Any) -> None:
     import_module("distribution.migrations.0004_roles").make_roles(apps, None)
+    import_module("distribution.migrations.0006_roles_see_webhooks").let_roles_see(apps, None)

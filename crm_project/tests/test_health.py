@@ -13,9 +13,10 @@ from django.test import Client
 
 from crm_project.testing.server import StartServer
 
-READY = {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}}
-PENDING = {"status": "unavailable", "checks": {"database": "ok", "migrations": "pending"}}
-AWAY = {"status": "unavailable", "checks": {"database": "unavailable", "migrations": "pending"}}
+UNKNOWN: dict[str, Any] = {"webhooks": {"seconds_behind": None}}
+READY = {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}, "webhooks": {"seconds_behind": 0.0}}
+PENDING = {"status": "unavailable", "checks": {"database": "ok", "migrations": "pending"}, **UNKNOWN}
+AWAY = {"status": "unavailable", "checks": {"database": "unavailable", "migrations": "pending"}, **UNKNOWN}
 
 needs_database = pytest.mark.django_db(transaction=True)  # the probe opens a connection, which a transaction would lose
 both = pytest.mark.parametrize("address", ["/healthz", "/healthz/", "/readyz", "/readyz/"])

@@ -5,6 +5,7 @@ The addresses are read from the site and the router, so that one that is added c
 
 import re
 from collections.abc import Iterable, Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.converters import IntConverter
+from model_bakery import baker
 from rest_framework.test import APIClient
 
 from crm_project.access.acting import because
@@ -25,6 +27,8 @@ from crm_project.router import router
 from crm_project.testing.clients import make_client
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.staff import make_user
+from crm_project.webhooks.endpoints import add_secret, subscribe
+from crm_project.webhooks.models import Endpoint, EventKind, Secret
 from distribution import runs
 from distribution.handling import close_contact
 from distribution.models import BulkRun, Decision
@@ -38,7 +42,7 @@ SECRET = "what only they may know"
 ROLES = ["supervisor", "auditor", "operator", "without a role", "nobody"]
 POWERLESS = ["operator", "without a role", "nobody"]
 CHANGING_NOTHING = ["auditor", *POWERLESS]
-APPS_OF_THE_ROLES = {"leads", "operators", "distribution"}
+APPS_OF_THE_ROLES = {"leads", "operators", "distribution", "webhooks"}
 OPEN_PAGES = {"/admin/login/", "/admin/jsi18n/"}
 OF_OWN_ACCOUNT = {"/admin/password_change/", "/admin/password_change/done/", "/admin/logout/"}
 OWN = "/admin/my-contacts/"
@@ -56,6 +60,9 @@ def house() -> None:
     """Fill every table with something of somebody else."""
     operator = make_operator(name=SECRET)
     source = make_source({operator: 1}, name=SECRET)
+    endpoint = baker.make(Endpoint, name=SECRET, url=f"https://example.org/{SECRET}")
+    subscribe(endpoint, [EventKind.ASSIGNED], None)
+    add_secret(endpoint)
     arrive(source, f"{SECRET} lead", name=SECRET, text=SECRET)
     closed = arrive(source)
     close_contact(closed.pk)
@@ -121,7 +128,7 @@ def filled_in(route: str, pattern: URLPattern) -> str:
 
 def state() -> dict[str, Any]:
     """Return every row that says anything of the work or of who may what."""
-    models = [model for label in ("leads", "operators", "distribution", "access") for model in models_of(label)]
+    models = [model for label in sorted({*APPS_OF_THE_ROLES, "access"}) for model in models_of(label)]
     rows = {model.__name__: list(model._default_manager.order_by("pk").values()) for model in models}
     users = list(User.objects.order_by("pk").values("pk", "username", "is_staff", "is_superuser", "groups", "password"))
     return {**rows, "User": users, "Group": list(Group.objects.values("pk", "name", "permissions"))}
@@ -184,6 +191,14 @@ class TestPages:
         for address in addresses():
             if app_of(address) in {"auth", "access"} and address.count("/") > 3:
                 assert client.get(address).status_code in {302, 403}, address
+
+    @pytest.mark.parametrize("role", ["supervisor", "auditor"])
+    def test_nobody_reads_what_webhooks_are_signed_with(self, role: str) -> None:
+        client, signed_with = client_of(role), Secret.objects.get().value
+        read = [client.get(address).content.decode() for address in addresses() if app_of(address) == "webhooks"]
+
+        assert any(SECRET in page for page in read)
+        assert not [page for page in read if signed_with in unescape(page)]
 
     @pytest.mark.parametrize("page", ["fairness", "simulate", "change"])
     def test_an_auditor_reads_the_pages_of_a_source(self, page: str) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from crm_project.webhooks.leases import free, listening, lock
 from crm_project.webhooks.messages import new_secret
-from crm_project.webhooks.models import Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
+from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
 
 BOTH_VALID = timedelta(days=1)
 FAILING_TOO_LONG = timedelta(days=1)
@@ -53,6 +53,18 @@ def switch_on(endpoint: Endpoint) -> None:
     anew = {"is_active": True, "is_gone": False, "failing_since": None, "paused_until": None}
     _send_from_now_on(endpoint.deliveries.filter(state=DeliveryState.PENDING))
     Endpoint.objects.filter(pk=endpoint.pk).update(**anew)
+
+
+def remove(endpoint: Endpoint) -> None:
+    """Delete the endpoint with its secrets and its whole log, of which nothing is read."""
+    Endpoint.objects.filter(pk=endpoint.pk).update(is_active=False)
+    with transaction.atomic():
+        endpoint.subscriptions.all().delete()
+        # Whoever has just called it finds that they hold nothing any more, and writes nothing down.
+        endpoint.deliveries.filter(lease__isnull=False).update(lease=None, leased_until=None)
+        for rows in (Attempt.objects.filter(delivery__endpoint=endpoint), endpoint.deliveries.all()):
+            rows._raw_delete(rows.db)
+        endpoint.delete()
 
 
 @transaction.atomic

@@ -14,9 +14,10 @@ from crm_project.testing.server import Server
 COLOURS = 128
 START, QUEUE, MATRIX = "/admin/", "/admin/queue/", "/admin/operators/weight/matrix/"
 CONTACT, SOURCE = "/admin/leads/contact/{contact}/change/", "/admin/leads/source/{source}/change/"
+DELIVERY = "/admin/webhooks/delivery/{delivery}/change/"
 OWN = "/admin/my-contacts/"
 FOR_DOCUMENTS = {"start": START, "queue": QUEUE, "matrix": MATRIX, "contact": CONTACT}
-NARROW_PAGES = {"start": START, "source": SOURCE, "contact": CONTACT}
+NARROW_PAGES = {"start": START, "source": SOURCE, "contact": CONTACT, "delivery": DELIVERY}
 WIDE_PAGES = {
     "start": START,
     "queue": QUEUE,
@@ -35,6 +36,10 @@ WIDE_PAGES = {
     "matrix": MATRIX,
     "decisions": "/admin/distribution/decision/",
     "import": "/admin/operators/operator/import/",
+    "endpoints": "/admin/webhooks/endpoint/",
+    "endpoint": "/admin/webhooks/endpoint/{endpoint}/change/",
+    "deliveries": "/admin/webhooks/delivery/",
+    "delivery": DELIVERY,
 }
 
 
