@@ -212,7 +212,12 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "crm_project.admin.start.start_page",
     "SIDEBAR": {"navigation": "crm_project.admin.navigation.sidebar"},
     "STYLES": [lambda _request: static("crm_project/back_office.css")],
-    "SCRIPTS": [lambda _request: static("crm_project/live.js"), lambda _request: static("crm_project/zone.js")],
+    "SCRIPTS": [
+        lambda _request: static("crm_project/accessible.js"),
+        lambda _request: static("crm_project/live.js"),
+        lambda _request: static("crm_project/once.js"),
+        lambda _request: static("crm_project/zone.js"),
+    ],
     "SITE_VIEWS": [
         ("my-contacts/", "my_contacts", "crm_project.admin.my_contacts.MyContacts"),
         ("my-contacts/live/", "my_contacts_live", "crm_project.admin.my_contacts.MyContactsLive"),

@@ -52,6 +52,7 @@ class UserAdmin(auth_admin.UserAdmin, WithPermissions, Admin):
 
     count_of_rows = ngettext_lazy("%(count)d user", "%(count)d users", "count")
     list_filter = ("is_active", "is_staff", "is_superuser", ("groups", RoleFilter))
+    readonly_fields = ("last_login", "date_joined")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

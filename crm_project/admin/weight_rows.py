@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.forms import PaginationInlineFormSet
 
 from crm_project.admin.columns import page_link
@@ -101,6 +102,9 @@ class WeightFormSet(PaginationInlineFormSet):
             setattr(form.instance, self.chosen, row)
             setattr(form.instance, self.fk.name, self.instance)
             form.fields[self.chosen] = FixedRow(row, form.fields[self.chosen].label, OfferedRowLink)
+        if weight := form.fields.get("weight"):
+            told = [capfirst(weight.label), getattr(form.instance, self.chosen, None)]
+            weight.widget.attrs["aria-label"] = " · ".join(str(part) for part in told if part)
 
     def _number_offered(self, index: int | None) -> Any:
         if index is None:

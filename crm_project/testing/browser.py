@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, expect, sync_playwright
 
 from crm_project.testing.server import Server
 
@@ -21,7 +22,8 @@ OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+NARROW: ViewportSize = {"width": 390, "height": 844}
 MILLISECONDS_TO_WAIT = 20_000
 
 
@@ -51,6 +53,10 @@ class Visitor:
         self.page.wait_for_url(lambda url: "/login/" not in url)
         return self
 
+    def cookies(self) -> StorageState:
+        """Return what other windows need to be those of the same user."""
+        return self.page.context.storage_state()
+
     def _note_error(self, message: Any) -> None:
         if message.type == "error":
             self.complaints.append(message.text)
@@ -68,12 +74,21 @@ class Visit:
         self.visitors: list[Visitor] = []
 
     def __call__(
-        self, server: Server, *, language: str = "en", size: dict[str, int] | None = None, dark: bool = False
+        self,
+        server: Server,
+        *,
+        language: str = "en",
+        size: ViewportSize = WIDE,
+        dark: bool = False,
+        cookies: StorageState | None = None,
     ) -> Visitor:
-        """Open a window on the server, in a language, a size and a colour scheme."""
-        size_: Any = size or WIDE
+        """Open a window on the server, in a language, a size and a colour scheme, with nobody's or known cookies."""
         context = self._browser.new_context(
-            locale=language, viewport=size_, color_scheme="dark" if dark else "light", timezone_id="Europe/Moscow"
+            locale=language,
+            viewport=size,
+            color_scheme="dark" if dark else "light",
+            timezone_id="Europe/Moscow",
+            storage_state=cookies,
         )
         visitor = Visitor(context, server)
         self.visitors.append(visitor)
@@ -106,12 +121,18 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Open windows; in the end nothing may have gone wrong in any, and nobody else been asked for anything."""
+@contextmanager
+def visiting(browser: Browser) -> Iterator[Visit]:
+    """Let visitors come; when they leave, nothing may have gone wrong, and nobody else been asked for anything."""
     visit = Visit(browser)
     yield visit
-    complaints = [complaint for visitor in visit.visitors for complaint in visitor.complaints]
-    for context in browser.contexts:
-        context.close()
-    assert complaints == []
+    for visitor in visit.visitors:
+        visitor.page.context.close()
+    assert [complaint for visitor in visit.visitors for complaint in visitor.complaints] == []
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Open windows that are closed when the test ends."""
+    with visiting(browser) as visit:
+        yield visit

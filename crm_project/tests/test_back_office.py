@@ -6,22 +6,27 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from crm_project.testing.browser import NARROW, Visit, Visitor
+from crm_project.testing.back_office import (
+    PASSWORD,
+    add_annas_account,
+    add_telegram,
+    arrive,
+    call,
+    open_house,
+    supervisor,
+)
+from crm_project.testing.browser import NARROW, Visit
 from crm_project.testing.server import Server, StartServer
 
 pytestmark = pytest.mark.once
 
-PASSWORD = "a good long password"
 PAGES = ["/admin/", "/admin/leads/contact/", "/admin/operators/operator/add/", "/admin/leads/source/add/", "/docs"]
 
 
 @pytest.fixture
 def house(server: StartServer) -> Server:
     """Start a server with an administrator."""
-    started = server(DJANGO_SUPERUSER_PASSWORD=PASSWORD)
-    made = started.manage("createsuperuser", "--noinput", "--username", "admin", "--email", "")
-    assert made.returncode == 0, made.stderr
-    return started
+    return open_house(server)
 
 
 def test_pages_work_under_their_content_security_policy(house: Server, visit: Visit) -> None:
@@ -51,30 +56,10 @@ def test_it_speaks_the_language_of_the_browser_and_fits_a_telephone(
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
-def call(house: Server, address: str, **body: Any) -> Any:
-    with house.client() as client:
-        response = client.post(f"/api/{address}", json=body)
-    assert response.is_success, response.text
-    return response.json()
-
-
 @pytest.fixture
 def telegram(house: Server) -> Server:
     """Two operators, Anna with weight 10 and Boris with 30, on the source «Telegram»."""
-    for name in ("Anna", "Boris"):
-        call(house, "operators", name=name)
-    source = call(house, "sources", name="Telegram", code="telegram")
-    weights = [{"operator_id": number, "weight": weight} for number, weight in ((1, 10), (2, 30))]
-    call(house, f"sources/{source['id']}/operators", operator_weights=weights)
-    return house
-
-
-def arrive(house: Server, external_id: str, **fields: str) -> Any:
-    return call(house, "contacts", external_id=external_id, source_code="telegram", **fields)
-
-
-def supervisor(house: Server, visit: Visit, **options: Any) -> Visitor:
-    return visit(house, **options).log_in("admin", PASSWORD)
+    return add_telegram(house)
 
 
 def weight_of(page: Page, name: str) -> Any:
@@ -174,18 +159,9 @@ class TestLeaving:
         assert telegram.rows("SELECT load FROM operators_operator ORDER BY id") == [(0,), (6,)]
 
 
-ANNAS_ACCOUNT = f"""
-from django.contrib.auth.models import Group, User
-from operators.models import Operator
-user = User.objects.create_user("anna", password="{PASSWORD}", is_staff=True)
-user.groups.add(Group.objects.get(name="operator"))
-Operator.objects.filter(pk=1).update(user=user)
-"""
-
-
 class TestOperator:
     def test_sees_what_comes_to_them_closes_it_pauses_and_gets_no_further(self, telegram: Server, visit: Visit) -> None:
-        assert telegram.manage("shell", "--command", ANNAS_ACCOUNT).returncode == 0
+        add_annas_account(telegram)
         visitor = visit(telegram, size=NARROW).log_in("anna", PASSWORD)
         page = visitor.page
         contact = arrive(telegram, "@ivan", text="Здравствуйте")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from crm_project.testing.browser import WIDE, Visit, Visitor
 from crm_project.testing.screenshots.house import Account, House
@@ -54,7 +54,7 @@ class Camera:
     server: Server
     directory: Path
     language: str = "en"
-    size: dict[str, int] = field(default_factory=lambda: WIDE)
+    size: ViewportSize = field(default_factory=lambda: WIDE)
     dark: bool = False
     whole: bool = True
 
@@ -68,7 +68,7 @@ class Camera:
         if self.whole:
             # In a window lower than the page the bar at its foot would cover the middle of the picture.
             height = page.evaluate("document.documentElement.scrollHeight")
-            page.set_viewport_size({**self.size, "height": max(height, self.size["height"])})  # type: ignore[typeddict-item]
+            page.set_viewport_size({**self.size, "height": max(height, self.size["height"])})
         page.screenshot(path=self.directory / f"{name}.png", animations="disabled")
 
     def take_all(self, who: Account, pages: dict[str, str], ids: dict[str, int]) -> Visitor:
