@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 
 from distribution.availability import rosters_of
 from distribution.overview import came_since
@@ -43,9 +43,8 @@ class SourceShares:
 
 def shares_of_busiest(since: datetime, *, most_sources: int, most_operators: int) -> list[SourceShares]:
     """Return the active sources with the most contacts since then, each with its operators of the largest shares."""
-    sources = Source.objects.filter(is_active=True).order_by("name", "pk")
-    given = _given_since(since, sources)
-    busiest = sorted(sources, key=lambda source: -given[source.pk].total())[:most_sources]
+    busiest = _busiest(since, most_sources)
+    given = _given_since(since, busiest)
     rosters = rosters_of([source.pk for source in busiest])
     rows = {source: _compared(source, rosters[source.pk], given[source.pk]) for source in busiest}
     largest = {source: sorted(shares, key=_size, reverse=True)[:most_operators] for source, shares in rows.items()}
@@ -61,9 +60,18 @@ def shares_of_busiest(since: datetime, *, most_sources: int, most_operators: int
     ]
 
 
-def _given_since(since: datetime, sources: QuerySet[Source]) -> defaultdict[int, Counter[int]]:
-    """Return for each source how many of its contacts since then each operator has."""
+def _busiest(since: datetime, most: int) -> list[Source]:
+    """Return the active sources of which operators have the most contacts since then."""
+    sources = Source.objects.filter(is_active=True).order_by("name", "pk")
     contacts = came_since(since, sources).filter(operator__isnull=False)
+    counted = dict(contacts.values_list("source").annotate(count=Count("*")))
+    return sorted(sources, key=lambda source: -counted.get(source.pk, 0))[:most]
+
+
+def _given_since(since: datetime, sources: Sequence[Source]) -> defaultdict[int, Counter[int]]:
+    """Return for each source how many of its contacts since then each operator has."""
+    among = Source.objects.filter(pk__in=[source.pk for source in sources])
+    contacts = came_since(since, among).filter(operator__isnull=False)
     given: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for source_id, operator_id, count in contacts.values_list("source", "operator").annotate(count=Count("*")):
         given[source_id][operator_id] = count

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
-from distribution.fairness import Finding, Judgement, Tally, judged
+from distribution.fairness import Finding, Judgement, Tally, Verdict, judged
 from distribution.models import Decision, Kind, RosterVersion
 from distribution.period import Period
 from distribution.proof.texts import as_text
@@ -46,6 +46,11 @@ class OperatorFinding:
         """What their draws add up to."""
         return self.finding.tally
 
+    @property
+    def is_skewed(self) -> bool:
+        """Whether a real skew concerns them."""
+        return self.finding.verdict == Verdict.REAL_SKEW
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -67,7 +72,7 @@ class Report:
     @property
     def skewed(self) -> list[OperatorFinding]:
         """Those whom a real skew concerns."""
-        return [row for row in self.operators if row.operator_id in self.judgement.skewed]
+        return [row for row in self.operators if row.is_skewed]
 
 
 def fairness_report(source: Source, period: Period, watch: Watch = unwatched) -> Report:

@@ -3,6 +3,7 @@
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from crm_project.api.refusals import Refusal
 from distribution.availability import obstacle_by_hand, standing_of
@@ -13,6 +14,14 @@ from distribution.standing import Obstacle, Standing, available
 from distribution.strategy import STRATEGIES
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
+
+
+@dataclass
+class Candidates:
+    """Who can be drawn on a source, by operator id, as they stood after so many contacts were given."""
+
+    standings: dict[int, Standing]
+    given: int
 
 
 class Rehearsal:
@@ -27,10 +36,13 @@ class Rehearsal:
         self._operators = Operator.objects.in_bulk()
         for operator_id in {*leaving, *([move.from_operator.pk] if move.deactivate else [])}:
             self._operators[operator_id].is_active = False
-        self._weights: dict[int, list[Weight]] = defaultdict(list)
-        for weight in Weight.objects.order_by("operator_id"):
-            self._weights[weight.source_id].append(weight)
+        self._weights: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        weights = Weight.objects.order_by("operator_id").values_list("source_id", "operator_id", "weight")
+        for source_id, operator_id, weight in weights:
+            self._weights[source_id].append((operator_id, weight))
         self._sources = Source.objects.in_bulk()
+        self._candidates_on: dict[int, Candidates] = {}
+        self._receivers: list[int] = []
 
     def room(self, contacts: Iterable[Contact]) -> dict[Operator, int]:
         """Return who could take some of the contacts, by id, and how many each has room for."""
@@ -45,6 +57,7 @@ class Rehearsal:
             receiver = self._receiver(contact.source_id)
             if receiver is not None:
                 receiver.load += 1
+                self._receivers.append(receiver.pk)
             yield self._result(receiver)
 
     def _receiver(self, source_id: int) -> Operator | None:
@@ -59,9 +72,25 @@ class Rehearsal:
             return available([standing_of(self._operators[self._move.to_operator.pk], 1)])
         if self._move.to_queue and not self._sources[source_id].is_active:
             return []
-        weights = self._weights[source_id]
-        roster = [standing_of(self._operators[weight.operator_id], weight.weight) for weight in weights]
-        return available(roster, {self._move.from_operator.pk: Obstacle.EXCLUDED})
+        if source_id not in self._candidates_on:
+            self._candidates_on[source_id] = Candidates(self._available_on(source_id), len(self._receivers))
+        return self._up_to_date(self._candidates_on[source_id])
+
+    def _available_on(self, source_id: int) -> dict[int, Standing]:
+        roster = [standing_of(self._operators[operator_id], weight) for operator_id, weight in self._weights[source_id]]
+        candidates = available(roster, {self._move.from_operator.pk: Obstacle.EXCLUDED})
+        return {candidate.operator_id: candidate for candidate in candidates}
+
+    def _up_to_date(self, candidates: Candidates) -> list[Standing]:
+        """Return the candidates after what was given since they were looked at last: nobody else stands otherwise."""
+        standings = candidates.standings
+        for operator_id in standings.keys() & self._receivers[candidates.given :]:
+            standing = standings[operator_id]._replace(load=self._operators[operator_id].load)
+            standings[operator_id] = standing
+            if standing.obstacle is not None:
+                del standings[operator_id]
+        candidates.given = len(self._receivers)
+        return list(standings.values())
 
     def _result(self, receiver: Operator | None) -> Result:
         if receiver is not None or self._move.to_queue:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
 
-from distribution.availability import is_available, obstacle, standing_of
+from distribution.availability import is_available, obstacle, rosters_of, standing_of
 from distribution.counting import Count, given_among
 from distribution.errors import NobodyAvailable, SourceInactive, SourceNotFound
 from distribution.models import DrawCount
@@ -64,14 +64,15 @@ def shares(source_id: int) -> list[Share]:
     return _shares(_source_with_roster(source_id))
 
 
-def with_rosters(weights: QuerySet[Weight]) -> QuerySet[Weight]:
-    """Return the weights with what `share` needs, however many sources they belong to, in two more statements."""
-    return weights.select_related("operator").prefetch_related(Prefetch("source", _with_roster(Source.objects.all())))
+def shares_of(weights: Collection[Weight]) -> dict[int, float]:
+    """Return by the key of each weight its probability in a draw now, 0 when not available.
 
-
-def share(weight: Weight) -> float:
-    """Return the probability of a weight, from `with_rosters`, in a draw now; 0 when not available."""
-    return _probabilities(weight.source).get(weight.operator_id, 0.0)
+    Takes two statements, however many sources the weights belong to.
+    """
+    sources = _counted(Source.objects.filter(pk__in={weight.source_id for weight in weights})).in_bulk()
+    rosters = rosters_of(sources)
+    chances = {key: _chances(source, available(rosters[key])) for key, source in sources.items()}
+    return {weight.pk: chances.get(weight.source_id, {}).get(weight.operator_id, 0.0) for weight in weights}
 
 
 def available_weight(source_ids: Collection[int], *, without: Collection[int] = ()) -> dict[int, int]:
@@ -82,34 +83,35 @@ def available_weight(source_ids: Collection[int], *, without: Collection[int] = 
 
 
 def _source_with_roster(source_id: int) -> Any:
-    source = _with_roster(Source.objects.filter(pk=source_id)).first()
+    """Return the source with all its weights, and their candidates. Raises SourceNotFound."""
+    weights = Weight.objects.select_related("operator").order_by("operator_id")
+    sources = _counted(Source.objects.filter(pk=source_id)).prefetch_related(Prefetch("weights", weights, "roster"))
+    source: Any = sources.first()
     if source is None:
         raise SourceNotFound
+    source.candidates = available([standing_of(row.operator, row.weight) for row in source.roster])
     return source
 
 
-def _with_roster(sources: QuerySet[Source]) -> QuerySet[Any]:
-    """Return the sources with all their weights, and with what their strategy has counted."""
-    weights = Weight.objects.select_related("operator").order_by("operator_id")
+def _counted(sources: QuerySet[Source]) -> QuerySet[Any]:
+    """Return the sources with what their strategy has counted."""
     count = DrawCount.objects.filter(pk=OuterRef("pk"))
-    return sources.prefetch_related(Prefetch("weights", weights, to_attr="roster")).annotate(
+    return sources.annotate(
         counted_weights=Subquery(count.values("weights")), counted_given=Subquery(count.values("given"))
     )
 
 
 def _shares(source: Any) -> list[Share]:
-    chances = _probabilities(source)
+    chances = _chances(source, source.candidates)
     return [Share(row.operator, row.weight, chances.get(row.operator_id, 0.0)) for row in source.roster]
 
 
-def _probabilities(source: Any) -> Any:
-    """Return the candidates' probabilities by operator id; they are kept with the source, for all its weights."""
-    if "probabilities" not in vars(source):
-        strategy, candidates = STRATEGIES[source.strategy], _candidates(source)
-        given = given_among(_count(source), candidates) if strategy.counts else None
-        exact = probabilities(strategy, candidates, given)
-        source.probabilities = {operator_id: float(chance) for operator_id, chance in exact.items()}
-    return source.probabilities
+def _chances(source: Any, candidates: Sequence[Standing]) -> dict[int, float]:
+    """Return the probabilities of the candidates by operator id."""
+    strategy = STRATEGIES[source.strategy]
+    given = given_among(_count(source), candidates) if strategy.counts else None
+    exact = probabilities(strategy, candidates, given)
+    return {operator_id: float(chance) for operator_id, chance in exact.items()}
 
 
 def _count(source: Any) -> Count | None:
@@ -117,14 +119,10 @@ def _count(source: Any) -> Count | None:
     return None if weights is None else Count(weights, given)
 
 
-def _candidates(source: Any) -> list[Standing]:
-    return available([standing_of(row.operator, row.weight) for row in source.roster])
-
-
 def _nobody(source: Any) -> Nobody | None:
     if not source.is_active:
         return Nobody.SOURCE_INACTIVE
-    candidates = {candidate.operator_id for candidate in _candidates(source)}
+    candidates = {candidate.operator_id for candidate in source.candidates}
     if not candidates:
         return Nobody.NOBODY_AVAILABLE
     return Nobody.LEFT_TO_QUEUE if candidates <= operators_waited_for(source.pk) else None

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet
 from django.utils.translation import gettext as _
 
-from distribution.availability import roster_of, standing_of
+from distribution.availability import STANDING_COLUMNS, roster_of
 from distribution.phrases import Names, nobody_available
 from distribution.selectors import names_of, queue_position
 from distribution.standing import Obstacle, Standing, available
@@ -79,10 +79,10 @@ def standstills(sources: Collection[Source]) -> dict[int, Standstill]:
     """Return by source id why each of the sources has contacts that wait, in one statement for all of them."""
     rosters: dict[int, list[Standing]] = {source.pk: [] for source in sources}
     names: dict[int, str] = {}
-    weights = Weight.objects.filter(source__in=list(rosters)).select_related("operator").order_by("operator_id")
-    for weight in weights:
-        rosters[weight.source_id].append(standing_of(weight.operator, weight.weight))
-        names[weight.operator_id] = weight.operator.name
+    weights = Weight.objects.filter(source__in=list(rosters)).order_by("operator_id")
+    for source_id, name, *standing in weights.values_list("source_id", "operator__name", *STANDING_COLUMNS):
+        rosters[source_id].append(Standing._make(standing))
+        names[standing[0]] = name
     return {source.pk: _standstill(source, rosters[source.pk], names) for source in sources}
 
 

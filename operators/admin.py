@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,7 +27,7 @@ from distribution import roster
 from distribution.availability import can_take
 from distribution.overview import at_limit
 from distribution.selectors import keys_of_weights, was_chosen
-from distribution.shares import with_rosters
+from distribution.shares import shares_of
 from leads.models import ContactStatus
 from operators.models import Operator, Weight
 
@@ -153,6 +154,17 @@ class ReasonedWeightForm(WeightForm):
     reason = reason_field()
 
 
+class WeightList(ChangeList):
+    """A page of weights, with the shares of all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, and the shares in two statements."""
+        super().get_results(request)
+        shares = shares_of(self.result_list)
+        for weight in self.result_list:
+            weight.share = shares[weight.pk]
+
+
 @admin.register(Weight)
 class WeightAdmin(TransferAdmin, DeletionAdmin):
     """All weights of all sources."""
@@ -169,8 +181,12 @@ class WeightAdmin(TransferAdmin, DeletionAdmin):
     autocomplete_fields = ("source", "operator")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Weight]:
-        """Return the weights with their shares."""
-        return with_rosters(super().get_queryset(request))
+        """Return the weights with both sides."""
+        return super().get_queryset(request).select_related("source", "operator")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        """Return the list that knows the shares."""
+        return WeightList
 
     def get_urls(self) -> list[URLPattern]:
         """Add the matrix."""

@@ -28,6 +28,7 @@ class ApiKeyInline(TabularInline):
     model = ApiKey
     fields = ("beginning", "state", "created", "expires_at", "last_used_at")
     readonly_fields = fields
+    per_page = 20
     show_title = False
     can_delete = False
 

@@ -1,6 +1,7 @@
 """What several lists and pages show in the same words."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.timezone import localtime
@@ -18,14 +19,15 @@ from unfold.utils import display_for_label
 
 from distribution.availability import obstacle
 from distribution.phrases import WHY_NOT, percent
-from distribution.shares import share
 
 LONGEST_LINE = 30
+PLACE_OF_TEXT = "the text of a label"
 
 
 def label(text: object, tone: str | None) -> SafeString:
     """Return `text` as a label in one of Unfold's colours: info, success, warning, danger; grey without one."""
-    return display_for_label(("tone", text), "-", {"tone": tone})
+    before, after = _around_label(tone)
+    return format_html("{}{}{}", before, text, after)
 
 
 def moment(time: datetime) -> SafeString:
@@ -55,11 +57,18 @@ def load_and_limit(operator: Any) -> SafeString:
 
 
 def share_now(weight: Any) -> str:
-    """Return the share of a weight in per cent, or why it has none."""
+    """Return the share of a weight, which was read with it, in per cent, or why it has none."""
     reason = obstacle(weight.operator, weight.weight)
     if reason is not None:
         return str(WHY_NOT[reason])
-    return percent(share(weight))
+    return percent(weight.share)
+
+
+@cache
+def _around_label(tone: str | None) -> tuple[SafeString, SafeString]:
+    """Return what Unfold's template puts before and after a text; rendering it for each label takes too long."""
+    before, after = display_for_label(("tone", PLACE_OF_TEXT), "-", {"tone": tone}).split(PLACE_OF_TEXT)
+    return mark_safe(before), mark_safe(after)  # noqa: S308 - it is the template's own
 
 
 def list_url(model: str, **filters: object) -> str:

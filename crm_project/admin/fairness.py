@@ -4,6 +4,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from django import forms
+from django.contrib import admin
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from crm_project.admin.columns import label, load_and_limit
+from crm_project.admin.columns import label, list_url, load_and_limit
 from distribution.errors import EmptyPeriod
 from distribution.fairness import Verdict
 from distribution.fairness_report import OperatorFinding, Report, fairness_report
@@ -32,8 +33,10 @@ from distribution.shares import Share, preview
 from distribution.strategy import STRATEGIES
 from distribution.wording import signed, tenths
 from leads.models import Source
+from operators.models import Weight
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+MOST_PROSPECTS = 30
 USUAL_DAYS = (7, 30, 90, 365)
 TONES = {Verdict.ORDINARY_CHANCE: "success", Verdict.REAL_SKEW: "danger", Verdict.TOO_FEW_DRAWS: "warning"}
 
@@ -90,14 +93,20 @@ class ChartRow(NamedTuple):
     details: list[str]
 
 
-def preview_context(source_id: int) -> dict[str, Any]:
-    """Return what the section about the next contact shows."""
+def preview_context(request: HttpRequest, source_id: int) -> dict[str, Any]:
+    """Return what the section about the next contact shows: of many operators those with the largest shares."""
     shown = preview(source_id)
+    largest_first = sorted(shown.operators, key=lambda share: -share.share)
+    weights = admin.site.get_model_admin(Weight)
     return {
         "strategy": STRATEGIES[shown.source.strategy].name,
         "nobody": shown.nobody and NOBODY[shown.nobody],
         "prefers_same": shown.source.prefer_same_operator,
-        "operators": [_prospect(share) for share in shown.operators],
+        "operators": [_prospect(share) for share in largest_first[:MOST_PROSPECTS]],
+        "more": len(largest_first[MOST_PROSPECTS:]),
+        "more_url": list_url("operators_weight", source__id__exact=source_id)
+        if weights.has_view_permission(request)
+        else "",
         "fairness_url": reverse("admin:leads_source_fairness", args=[source_id]),
     }
 
@@ -135,7 +144,7 @@ def _days(number: int) -> dict[str, str]:
 
 def _shown(report: Report) -> dict[str, Any]:
     """Return the verdict and a row for each operator: whom a skew concerns first, then by what was expected."""
-    rows = sorted(report.operators, key=lambda row: (row not in report.skewed, -row.tally.expected))
+    rows = sorted(report.operators, key=lambda row: (not row.is_skewed, -row.tally.expected))
     highest = max((max(row.tally.drawn, row.tally.expected + row.finding.band) for row in rows), default=0)
     return {
         "verdict": verdict_of(report),

@@ -57,11 +57,28 @@ class FixedRow(forms.Field):
         return self.row
 
 
+class KeyOfRow(forms.Field):
+    """The key by which the table has found a row; Django's own field would look for each row once more."""
+
+    def __init__(self, row: Model) -> None:
+        self.row = row
+        super().__init__(required=False, initial=row.pk, widget=forms.HiddenInput)
+
+    def clean(self, value: Any) -> Model:
+        """Return the row."""
+        return self.row
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Say no: another key would have found another row."""
+        return False
+
+
 class WeightFormSet(PaginationInlineFormSet):
     """The weights of a source or of an operator, and rows without a weight for the others: typing one adds it."""
 
     fk: Any
     instance: Any
+    _pk_field: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,6 +114,8 @@ class WeightFormSet(PaginationInlineFormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         """Add the fields of a form; in a row that was offered, whom it is for is settled."""
         super().add_fields(form, index)
+        if form.instance.pk is not None:
+            form.fields[self._pk_field.name] = KeyOfRow(form.instance)
         row = self._offered.get(self._number_offered(index)) if form.instance.pk is None else None
         if row is not None and self.chosen in form.fields:
             setattr(form.instance, self.chosen, row)

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from unfold.utils import display_for_label
 
+from crm_project.admin.columns import label
 from crm_project.testing.admin_pages import address, open_form, run, save
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.staff import staff
@@ -34,6 +36,12 @@ CHANGES = {
 @pytest.fixture
 def contact() -> Contact:
     return arrive(make_source({make_operator(name="Anna"): 1}, name="Telegram"), "user_1")
+
+
+@pytest.mark.parametrize("tone", ["info", "success", "warning", "danger", None])
+def test_a_label_looks_as_the_theme_makes_it(tone: str | None) -> None:
+    text = "<Анна> & 3 / 10"
+    assert label(text, tone) == display_for_label(("tone", text), "-", {"tone": tone})
 
 
 def titles(response: Any) -> list[str]:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from crm_project.access.keys import make_key
+from crm_project.access.keys import make_key, revoke
 from crm_project.access.models import ApiClient, ApiKey
 from crm_project.admin.api_clients import MOST_KEYS_AT_ONCE
 from crm_project.testing.admin_pages import address, messages, open_form, run, save
@@ -42,6 +42,21 @@ def test_a_new_client_gets_a_key_that_is_shown_once(admin_client: Client) -> Non
     for page in ("changelist", "change"):
         arguments = [ApiClient.objects.get().pk] if page == "change" else []
         assert key not in admin_client.get(address("access_apiclient", page, *arguments)).content.decode()
+
+
+def test_the_keys_of_a_client_come_on_pages_the_newest_first(admin_client: Client) -> None:
+    client = make_client("read")
+    for _number in range(21):
+        revoke(ApiKey.objects.all())
+        make_key(client)
+    newest, oldest = ApiKey.objects.latest("pk"), ApiKey.objects.earliest("pk")
+    url = address("access_apiclient", "change", client.pk)
+
+    first, second = (admin_client.get(url, {"keys-page": number}).content.decode() for number in (1, 2))
+
+    assert str(newest) in first
+    assert str(oldest) not in first
+    assert str(oldest) in second
 
 
 def test_a_client_that_may_nothing_is_told_at_the_form(admin_client: Client) -> None:

@@ -3,8 +3,7 @@
 The addresses are read from the site and the router, so that one that is added cannot be forgotten.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from html import unescape
 from typing import Any
 
@@ -14,8 +13,6 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Model
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
-from django.urls.converters import IntConverter
 from model_bakery import baker
 from rest_framework.test import APIClient
 
@@ -24,6 +21,7 @@ from crm_project.access.keys import make_key
 from crm_project.access.roles import Role, name_shown
 from crm_project.access.tests.test_boundaries import ROUTES
 from crm_project.router import router
+from crm_project.testing.addresses import addresses
 from crm_project.testing.clients import make_client
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.staff import make_user
@@ -59,6 +57,7 @@ BODIES = [
 def house() -> None:
     """Fill every table with something of somebody else."""
     operator = make_operator(name=SECRET)
+    change_operator(operator.pk, max_load=5)
     source = make_source({operator: 1}, name=SECRET)
     endpoint = baker.make(Endpoint, name=SECRET, url=f"https://example.org/{SECRET}")
     subscribe(endpoint, [EventKind.ASSIGNED], None)
@@ -86,44 +85,6 @@ def user_of(role: str) -> User:
     if role == "operator":
         change_operator(make_operator().pk, user=user)
     return user
-
-
-def patterns(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Yield every pattern of the back office with its whole route."""
-    for entry in resolver.url_patterns:
-        route = before + str(entry.pattern)
-        if isinstance(entry, URLResolver):
-            yield from patterns(entry, route)
-        elif route.startswith("admin/"):
-            yield route, entry
-
-
-def model_of(pattern: URLPattern) -> type[Model]:
-    """Return the model that the name of the pattern speaks of, a contact for others."""
-    named = [model for model in admin.site._registry if (pattern.name or "").startswith(name_of(model) + "_")]
-    return named[0] if named else Contact
-
-
-def name_of(model: type[Model]) -> str:
-    return f"{model._meta.app_label}_{model._meta.model_name}"
-
-
-def addresses() -> list[str]:
-    """Return every address of the back office, with the newest row of its model where it asks for one."""
-    filled = (filled_in(route, pattern) for route, pattern in patterns(get_resolver()))
-    return sorted({f"/{address}" for address in filled})
-
-
-def filled_in(route: str, pattern: URLPattern) -> str:
-    if "(?P<app_label>" in route:
-        return "admin/leads/"
-    row = model_of(pattern)._default_manager.order_by("pk").last()
-    assert row is not None, f"{route}: the tests have no row for it"
-    others = {"action": "simulate"}
-    for name, converter in pattern.pattern.converters.items():
-        number = row.pk if name in {"object_id", "id"} or isinstance(converter, IntConverter) else others.get(name, "x")
-        route = re.sub(rf"<(\w+:)?{name}>", str(number), route)
-    return re.sub(r"\(\?P<url>[^)]*\)\$?", "nowhere/", route)
 
 
 def state() -> dict[str, Any]:

@@ -7,12 +7,11 @@ from django.apps import apps
 from django.test import Client
 from rest_framework.test import APIClient
 
-from crm_project.admin.columns import share_now
 from crm_project.testing.admin_pages import address
 from crm_project.testing.clients import key_for
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution.models import DrawCount
-from distribution.shares import Nobody, preview, shares, with_rosters
+from distribution.shares import Nobody, preview, shares, shares_of
 from leads.models import Contact, ContactStatus, Source
 from operators.models import Operator, Weight
 
@@ -103,13 +102,14 @@ def test_every_page_and_call_shows_the_same(api: APIClient, admin_client: Client
         arrive(source)
     foreseen = probabilities_of(source)
     url = f"/api/sources/{source.pk}"
-    weights = with_rosters(Weight.objects.filter(source=source).order_by("operator_id"))
+    weights = Weight.objects.filter(source=source).order_by("operator_id")
     shown = [f"{100 * chance:.0f}%" for chance in foreseen[:2]]
 
     assert [share.share for share in shares(source.pk)] == foreseen
     assert [row["probability"] for row in api.get(f"{url}/preview").json()["operators"]] == foreseen
     assert [row["share"] for row in api.get(f"{url}/operators").json()["operator_weights"]] == foreseen
-    assert [share_now(weight) for weight in weights] == [*shown, "at the limit"]
+    assert [shares_of(Weight.objects.all())[weight.pk] for weight in weights] == foreseen
+    assert all(text in admin_client.get(address("operators_weight")).content.decode() for text in shown)
     page = admin_client.get(address("leads_source", "change", source.pk)).content.decode()
     assert all(page.count(text) >= 2 for text in shown)  # beside the weight, and below
 

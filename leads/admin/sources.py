@@ -104,7 +104,7 @@ class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
     ) -> HttpResponse:
         """Add what the next contact will meet to the page of a source that exists."""
         source = context["original"]
-        context["preview"] = source and preview_context(source.pk)
+        context["preview"] = source and preview_context(request, source.pk)
         return super().render_change_form(request, context, *arguments, **options)
 
     @admin.display(description=_("waiting"))

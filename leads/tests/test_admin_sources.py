@@ -1,5 +1,6 @@
 """Sources in the back office."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from model_bakery import baker
 
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.staff import staff
 from distribution import roster
 from distribution.errors import SourceNotFound
 from distribution.runs import progress
@@ -288,6 +290,35 @@ def test_the_page_takes_few_queries_however_many_weights_there_are(
     source = make_source({make_operator(): 1 for _number in range(50)})
     with django_assert_max_num_queries(12):
         admin_client.get(change_page(source))
+
+
+class TestTheNextContact:
+    def preview(self, client: Client, source: Source) -> str:
+        return client.get(change_page(source)).content.decode().partition('id="preview-title"')[2]
+
+    def test_lists_the_largest_shares_and_says_how_many_more_there_are(self, admin_client: Client) -> None:
+        source = make_source({make_operator(name=f"Operator of {weight}"): weight for weight in range(1, 33)})
+
+        preview = self.preview(admin_client, source)
+
+        listed = re.findall(r"Operator of (\d+)<", preview)
+        assert listed == [str(weight) for weight in range(32, 2, -1)]
+        assert "and 2 more" in preview
+        assert f'href="{address("operators_weight")}?source__id__exact={source.pk}"' in preview
+
+    def test_leads_whoever_may_not_see_weights_nowhere(self) -> None:
+        source = make_source({make_operator(): 1 for _number in range(31)})
+
+        preview = self.preview(staff("view_source"), source)
+
+        assert "and 1 more" in preview
+        assert address("operators_weight") not in preview
+
+    def test_of_few_operators_says_of_no_others(self, admin_client: Client) -> None:
+        preview = self.preview(admin_client, make_source({make_operator(): 1 for _number in range(30)}))
+
+        assert preview.count("preview-row") == 30
+        assert "more" not in preview.partition("</section>")[0]
 
 
 def test_the_second_hundred_of_weights_is_saved_from_its_own_page(admin_client: Client) -> None:

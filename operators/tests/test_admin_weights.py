@@ -11,7 +11,7 @@ from crm_project.testing.admin_pages import Fields, address, messages, open_form
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import roster
 from distribution.selectors import weights_of
-from distribution.shares import shares, with_rosters
+from distribution.shares import shares
 from operators.models import Weight
 
 pytestmark = pytest.mark.django_db
@@ -36,12 +36,13 @@ def test_the_list_shows_shares_and_the_reasons_for_none(admin_client: Client) ->
         assert text in page
 
 
-def test_the_shares_are_those_of_the_draw() -> None:
+def test_the_shares_are_those_of_the_draw(admin_client: Client) -> None:
     operators = [make_operator(), make_operator(), make_operator(is_active=False), make_operator(max_load=0)]
     source = make_source(dict(zip(operators, (10, 30, 50, 0), strict=True)))
     make_source({operators[0]: 500})
-    weights = with_rosters(Weight.objects.filter(source=source))
-    assert [share_now(weight) for weight in weights] == ["25%", "75%", "inactive", "weight 0"]
+    weights = shown(admin_client.get(address(MODEL), {"source__id__exact": source.pk}))
+    told = {weight.operator: share_now(weight) for weight in weights}
+    assert [told[operator] for operator in operators] == ["25%", "75%", "inactive", "weight 0"]
     assert [row.share for row in shares(source.pk)] == [0.25, 0.75, 0, 0]
 
 

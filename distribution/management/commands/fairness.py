@@ -74,7 +74,7 @@ def table_of(report: Report) -> Table:
     table.add_column(pgettext("fairness report", "missed"))
     table.add_column(pgettext("fairness report", "verdict"))
     for row in report.operators:
-        table.add_row(*cells_of(row), style="bold red" if row in report.skewed else None)
+        table.add_row(*cells_of(row), style="bold red" if row.is_skewed else None)
     return table
 
 
