@@ -659,8 +659,8 @@ class TestRussian:
         assert told in text(admin_client, address("webhooks_delivery"), accept_language="ru")
 
     def test_tells_the_state_and_the_lag(self, admin_client: Client) -> None:
-        endpoint = make_endpoint(failing_since=timezone.now())
-        make_delivery(endpoint, due_at=timezone.now() - timedelta(seconds=22))
+        make_endpoint(failing_since=timezone.now())
+        make_delivery(due_at=timezone.now() - timedelta(seconds=22))
 
         page = text(admin_client, address("webhooks_endpoint"), accept_language="ru")
         assert "всё · все источники не принимает с " in page
