@@ -23,7 +23,7 @@ from crm_project.webhooks.endpoints import send_again
 from crm_project.webhooks.leases import GONE
 from crm_project.webhooks.messages import body_of, headers
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint
-from crm_project.webhooks.sending import Answer, Failure
+from crm_project.webhooks.sending import Answer
 from leads.models import Contact
 
 MOST_ATTEMPTS_SHOWN = 50
@@ -33,13 +33,17 @@ TONES = {
     DeliveryState.DELIVERED: "success",
     DeliveryState.GIVEN_UP: "danger",
 }
-FAILURES: dict[str, Any] = {
-    Failure.ADDRESS_REFUSED: _("the name leads to an address that may not be called"),
-    Failure.NOT_SECURE: _("without https only the networks in WEBHOOK_NETWORKS are called"),
-    Failure.NO_CONNECTION: _("no connection"),
-    Failure.TIMEOUT: _("no answer in time"),
-    Failure.NO_HTTP: _("what was answered is no HTTP"),
-    Failure.REDIRECT: _("sent on to another address, which is not followed"),
+# By the codes of crm_project.webhooks.sending.Failure.
+FAILURES = {
+    "address_refused": _("the name leads to an address that may not be called"),
+    "not_secure": _("without https only the networks in WEBHOOK_NETWORKS are called"),
+    "no_connection": _("no connection"),
+    "no_tls": _("no encryption with a certificate that is trusted"),
+    "timeout": _("no answer in time"),
+    "no_http": _("what was answered is no HTTP"),
+    "redirect": _("sent on to another address, which is not followed"),
+    "unsigned": _("not sent: there is no secret to sign with"),
+    "error": _("not sent: an error of ours, which the log of the sender names"),
 }
 
 SENT_AGAIN = ngettext_lazy(

@@ -86,7 +86,7 @@ class EndpointAdmin(DeletionAdmin):
     """Who is told of what, how they are, and what waits for them."""
 
     count_of_rows = ngettext_lazy("%(count)d endpoint", "%(count)d endpoints", "count")
-    list_display = ("name", "address", "hears", "state", "waiting")
+    list_display = ("name", "state", "waiting", "hears", "address")
     list_filter = ("is_active",)
     search_fields = ("name", "url")
     list_before_template = "admin/sending_behind.html"

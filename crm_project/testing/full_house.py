@@ -21,7 +21,8 @@ from django.utils import timezone
 
 from crm_project.access.models import ApiClient, ApiKey
 from crm_project.admin.simulation import MOST_OPERATORS_ON_A_PAGE
-from distribution.models import BulkRow, BulkRun, Decision, LoadChange, RosterVersion, SettingChange
+from crm_project.webhooks.models import Attempt, Delivery, Endpoint, EventKind, Secret, Subscription
+from distribution.models import BulkRow, BulkRun, Decision, Event, LoadChange, RosterVersion, SettingChange
 from distribution.records import Account, rows, written
 from distribution.rounds import Outcome, Round
 from distribution.standing import Standing
@@ -71,6 +72,7 @@ class FullHouse:
         self._fill_contacts()
         self._fill_records()
         self._fill_runs()
+        self._fill_webhooks()
         self._fill_logs()
 
     def _fill_access(self) -> None:
@@ -227,6 +229,18 @@ class FullHouse:
             )
             for number, contact in zip(range(self.extent.each), self.contacts, strict=False)
         )
+
+    def _fill_webhooks(self) -> None:
+        numbers = range(self.extent.each)
+        endpoints = store(Endpoint(name=f"Endpoint {number}", url="https://example.com/") for number in numbers)
+        newest, contact = endpoints[-1], self.contacts[-1]
+        store(Subscription(endpoint=endpoint, kind=EventKind.ASSIGNED) for endpoint in endpoints)
+        store(Subscription(endpoint=newest, kind=EventKind.CLOSED, source=source) for source in self.sources)
+        store(Secret(endpoint=newest, value="secret") for _number in numbers)
+        told = {"kind": EventKind.ASSIGNED, "contact": contact, "source_id": contact.source_id}
+        events = store(Event(**told, operator_id=contact.operator_id, sequence=number) for number in numbers)
+        deliveries = store(Delivery(event=event, endpoint=newest, contact=contact) for event in events)
+        store(Attempt(delivery=deliveries[-1], milliseconds=number, status=500) for number in numbers)
 
     def _fill_logs(self) -> None:
         for model in admin.site._registry:

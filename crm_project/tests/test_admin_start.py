@@ -16,6 +16,7 @@ from pytest_django import Settings
 from crm_project.testing.admin_pages import address, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.staff import staff
+from crm_project.webhooks.models import Endpoint
 from distribution.handling import close_contact
 from distribution.roster import change_operator
 from leads.models import Contact, Source
@@ -250,6 +251,36 @@ class TestWhatNeedsAttention:
         change_operator(operator.pk, **change)
         assert sentences(admin_client) == []
 
+    @pytest.mark.parametrize(
+        ("trouble", "sentence"),
+        [
+            (
+                {"is_active": False, "is_gone": True},
+                "1 endpoint answered that it is gone and is told nothing: switch it on again or delete it.",
+            ),
+            ({"failing_since": timezone.now() - timedelta(hours=25)}, "1 endpoint has heard nothing for a day."),
+        ],
+    )
+    def test_is_an_endpoint_that_does_not_hear_with_the_way_to_it(
+        self, admin_client: Client, trouble: dict[str, Any], sentence: str
+    ) -> None:
+        arrive(make_source({make_operator(): 1}))
+        endpoint = baker.make(Endpoint, **trouble)
+        (complaint,) = context(admin_client)["complaints"]
+        assert (complaint.sentence, complaint.tone) == (sentence, "danger")
+        assert address("webhooks_endpoint", "change", endpoint.pk) in complaint.links[0]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"is_active": False}, {"failing_since": timezone.now() - timedelta(hours=23)}],
+    )
+    def test_is_no_endpoint_that_is_off_or_has_failed_for_some_hours(
+        self, admin_client: Client, fields: dict[str, Any]
+    ) -> None:
+        arrive(make_source({make_operator(): 1}))
+        baker.make(Endpoint, **fields)
+        assert sentences(admin_client) == []
+
     def test_names_ten_and_leads_to_the_list_for_the_others(self, admin_client: Client) -> None:
         for _number in range(12):
             make_source()
@@ -285,6 +316,12 @@ class TestPermissions:
         assert (figures(client), shown_parts["chart"], shown_parts["loads"]) == ({}, None, None)
         assert sentences(client) == ["1 source has no operators: give somebody a weight."]
         assert len(sources(client)["rows"]) == 2
+
+    def test_who_may_see_endpoints_is_told_which_do_not_hear(self) -> None:
+        baker.make(Endpoint, is_gone=True)
+        told = "1 endpoint answered that it is gone and is told nothing: switch it on again or delete it."
+        assert sentences(staff("view_endpoint")) == [told]
+        assert told not in sentences(staff("view_source"))
 
     def test_who_may_see_nothing_is_told_so(self) -> None:
         client = staff()
@@ -333,6 +370,7 @@ def fill(operators: int, sources: int) -> None:
         Weight.objects.bulk_create(Weight(source=source, operator=operator, weight=1) for operator in rows[:50])
         arrive(source)
     arrive(make_source())
+    baker.make(Endpoint, is_gone=True, _quantity=sources)
 
 
 class TestRussian:

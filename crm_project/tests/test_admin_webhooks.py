@@ -377,7 +377,8 @@ class TestTheListOfEndpoints:
     def test_tells_how_each_is(self, admin_client: Client, fields: dict[str, Any], told: str) -> None:
         make_endpoint(name="Bot", **fields)
 
-        assert re.search(rf"Bot https://example.org/hook everything · all sources {told}", words_of_list(admin_client))
+        told_of_it = rf"Bot {told}.{{0,30}} 0 everything · all sources https://example.org/hook"
+        assert re.search(told_of_it, words_of_list(admin_client))
 
     @pytest.mark.parametrize(("hours", "tone"), [(23, "bg-orange"), (25, "bg-red")])
     def test_marks_one_that_has_failed_for_a_day(self, admin_client: Client, hours: int, tone: str) -> None:
@@ -397,7 +398,7 @@ class TestTheListOfEndpoints:
     def test_tells_that_one_hears_of_nothing(self, admin_client: Client) -> None:
         baker.make(Endpoint, name="Bot", url="https://example.org/hook")
 
-        assert "Bot https://example.org/hook nothing active 0" in words_of_list(admin_client)
+        assert "Bot active 0 nothing https://example.org/hook" in words_of_list(admin_client)
 
     def test_counts_what_waits_and_leads_to_it(self, admin_client: Client) -> None:
         endpoint = make_endpoint()
@@ -659,11 +660,11 @@ class TestRussian:
         assert told in text(admin_client, address("webhooks_delivery"), accept_language="ru")
 
     def test_tells_the_state_and_the_lag(self, admin_client: Client) -> None:
-        endpoint = make_endpoint(failing_since=timezone.now())
-        make_delivery(endpoint, due_at=timezone.now() - timedelta(seconds=22))
+        make_endpoint(failing_since=timezone.now())
+        make_delivery(due_at=timezone.now() - timedelta(seconds=22))
 
         page = text(admin_client, address("webhooks_endpoint"), accept_language="ru")
-        assert "всё · все источники не принимает с " in page
+        assert "не принимает с " in page
         assert "Отправка отстаёт на 22 секунды." in page
 
     def test_shows_the_secret(self, admin_client: Client) -> None:

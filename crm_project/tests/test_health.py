@@ -2,16 +2,21 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
 import dj_database_url
 import httpx
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
+from model_bakery import baker
 
 from crm_project.testing.server import StartServer
+from crm_project.webhooks.models import Delivery, EventKind
+from distribution.models import Event
 
 UNKNOWN: dict[str, Any] = {"webhooks": {"seconds_behind": None}}
 READY = {"status": "ok", "checks": {"database": "ok", "migrations": "ok"}, "webhooks": {"seconds_behind": 0.0}}
@@ -88,6 +93,22 @@ class TestReady:
             client.get("/readyz")
 
         assert client.get("/readyz").json() == READY
+
+    def test_tells_how_far_the_webhooks_are_behind_and_is_ready_all_the_same(self, client: Client) -> None:
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        baker.make(Delivery, event=baker.make(Event, kind=EventKind.TEST), due_at=an_hour_ago, contact=None)
+
+        response = client.get("/readyz")
+
+        assert (response.status_code, response.json()["status"]) == (200, "ok")
+        assert 3600 <= response.json()["webhooks"]["seconds_behind"] < 3700
+
+    def test_is_ready_when_that_cannot_be_told(self, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+        with patch("crm_project.health.seconds_behind", side_effect=OperationalError("gone")):
+            response = client.get("/readyz")
+
+        assert (response.status_code, response.json()) == (200, {**READY, **UNKNOWN})
+        assert "How far the webhooks are behind is not known" in caplog.text
 
     @pytest.mark.postgresql
     def test_gives_a_database_that_keeps_silent_no_longer_than_a_connection_may_take(self, client: Client) -> None:

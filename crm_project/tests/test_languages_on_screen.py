@@ -16,6 +16,9 @@ from crm_project.admin.accounts import permission_shown
 from crm_project.testing.admin_pages import address, messages, open_form, run, save
 from crm_project.testing.crawling import pages, read
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.webhooks.endpoints import add_secret, subscribe
+from crm_project.webhooks.models import Attempt, Endpoint, EventKind
+from crm_project.webhooks.sending import Failure
 from distribution.handling import close_contact
 from leads.models import Contact, Lead
 from operators.models import Operator, Weight
@@ -49,8 +52,12 @@ def house() -> None:
     """Store rows of every kind, without a Latin word in them."""
     anna, boris = make_operator(name="Анна", max_load=2), make_operator(name="Борис", is_active=False)
     source = make_source({anna: 2, boris: 1}, name="Чат", code="c1")
+    endpoint = baker.make(Endpoint, name="Мост", url="https://e.org/")
+    subscribe(endpoint, EventKind.values, None)
+    add_secret(endpoint)
     contacts = [arrive(source, f"7{number}", text="Здравствуйте") for number in range(4)]
     close_contact(contacts[0].pk)
+    baker.make(Attempt, delivery=endpoint.deliveries.latest("pk"), failure=Failure.TIMEOUT, answer="")
     client = baker.make(ApiClient, name="Бот", may_read=True)
     baker.make(ApiKey, client=client, prefix="00000001", place=1)
     Group.objects.create(name="Люди")
@@ -135,6 +142,8 @@ class TestTheNumberOfRows:
             ("auth_group", "4 группы"),
             ("access_apiclient", "1 клиент API"),
             ("access_apikey", "1 ключ API"),
+            ("webhooks_endpoint", "1 получатель"),
+            ("webhooks_delivery", "8 доставок"),
         ],
     )
     @pytest.mark.usefixtures("house")
@@ -167,7 +176,7 @@ class TestPermissions:
         page: Any = admin_client.get(address("auth_group", "add"))
         offered = page.context["adminform"].form.fields["permissions"].queryset
         apps = set(offered.values_list("content_type__app_label", flat=True))
-        assert apps == {"access", "auth", "distribution", "leads", "operators"}
+        assert apps == {"access", "auth", "distribution", "leads", "operators", "webhooks"}
 
     def test_of_the_roles_are_all_offered(self, admin_client: Client) -> None:
         page: Any = admin_client.get(address("auth_group", "add"))

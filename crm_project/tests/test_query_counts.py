@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 FEW, MANY = 10, 1_000
 ROWS_TICKED = 50
-WITHOUT_ASKING = {"pause", "resume", "make_keys", "revoke"}
+WITHOUT_ASKING = {"pause", "resume", "make_keys", "revoke", "make_secrets", "send_tests", "switch_on", "send_again"}
 
 
 class Request(NamedTuple):
