@@ -72,7 +72,9 @@ def every_list_narrowed(_client: Client) -> Iterator[Request]:
 
 def related_filters(model_admin: ModelAdmin) -> Iterator[Any]:
     names: list[Any] = [one[0] if isinstance(one, tuple) else one for one in model_admin.list_filter]
-    fields: list[Any] = [model_admin.opts.get_field(name) for name in names if isinstance(name, str)]
+    fields: list[Any] = [
+        model_admin.opts.get_field(name) for name in names if isinstance(name, str) and "__" not in name
+    ]
     return (field for field in fields if field.is_relation)
 
 
