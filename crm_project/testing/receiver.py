@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ class Message:
     path: str
     headers: dict[str, str]
     body: str
+    arrived: float = field(default_factory=time.monotonic)
 
     @property
     def id(self) -> str:

@@ -106,11 +106,12 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
 def _lease(deliveries: Sequence[Delivery]) -> UUID:
     """Lease the deliveries, and write each message at its first attempt: it is the same at every other."""
     lease, seconds = uuid4(), 2 * settings.WEBHOOK_TIMEOUT_SECONDS + SECONDS_TO_WRITE_DOWN
+    rows = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
+    rows.update(lease=lease, leased_until=Now() + timedelta(seconds=seconds))
     for delivery in deliveries:
-        delivery.lease = lease
-        delivery.leased_until = Now() + timedelta(seconds=seconds)
-        delivery.body = delivery.body or body_of(delivery.event)
-    Delivery.objects.bulk_update(deliveries, ["lease", "leased_until", "body"])
+        if not delivery.body:
+            delivery.body = body_of(delivery.event)
+            Delivery.objects.filter(pk=delivery.pk).update(body=delivery.body)
     return lease
 
 
