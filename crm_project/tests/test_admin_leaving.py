@@ -9,6 +9,7 @@ from django.test import Client
 from crm_project.testing.admin_pages import Fields, Page, address, open_form, run, save
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
 from crm_project.testing.staff import staff
+from distribution import runs
 from distribution.models import BulkRun, Decision, SettingChange, Trigger
 from distribution.roster import change_operator
 from distribution.runs import progress
@@ -16,6 +17,13 @@ from leads.models import Contact, Source
 from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first step do everything, on a slow machine too."""
+    monkeypatch.setattr(runs, "SECONDS_A_STEP", 60)
+
 
 OPERATOR, SOURCE = "operators_operator", "leads_source"
 
