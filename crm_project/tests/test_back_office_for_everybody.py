@@ -24,8 +24,13 @@ import json
 from dataclasses import asdict
 from django.core.management import call_command
 from crm_project.testing.screenshots import house
+from crm_project.webhooks import endpoints, models
+from distribution.events import send_test
 house.CONTACTS = 20
 call_command("create_api_key", "Bot", "--scope", "register")
+endpoint = models.Endpoint.objects.create(name="Bot", url="https://example.com/")
+endpoints.add_secret(endpoint)
+send_test(endpoint.pk)
 print()
 print(json.dumps(asdict(house.furnish())))
 """
@@ -40,12 +45,15 @@ PAGES = {
         *("/admin/leads/contact/", "/admin/leads/lead/", "/admin/leads/source/", OPERATORS, "/admin/operators/weight/"),
         *("/admin/distribution/decision/", "/admin/distribution/bulkrun/", "/admin/auth/user/", "/admin/auth/group/"),
         *("/admin/access/apiclient/", "/admin/access/apikey/", "/admin/leads/"),
+        *("/admin/distribution/settingchange/", "/admin/webhooks/endpoint/", "/admin/webhooks/delivery/"),
     ],
     "forms": [
         *(CONTACT, "/admin/leads/lead/{lead}/change/", SOURCE, f"{OPERATOR}change/", f"{OPERATORS}add/"),
         *("/admin/operators/weight/1/change/", "/admin/operators/weight/add/", "/admin/auth/group/1/change/"),
         *("/admin/auth/user/1/change/", "/admin/auth/user/add/", "/admin/distribution/decision/1/change/"),
         *("/admin/access/apiclient/1/change/", "/admin/access/apiclient/add/", "/admin/access/apikey/1/change/"),
+        *("/admin/webhooks/endpoint/1/change/", "/admin/webhooks/endpoint/add/", "/admin/webhooks/delivery/1/change/"),
+        "/admin/distribution/settingchange/1/change/",
     ],
 }
 ON_A_TELEPHONE = {START, QUEUE, MATRIX, CONTACT, SOURCE, "/admin/leads/contact/"}
