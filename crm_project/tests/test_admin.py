@@ -117,7 +117,7 @@ def test_who_may_not_delete_weights_deletes_no_operator_that_has_some() -> None:
 def test_the_sidebar_leads_to_what_the_user_may_see(admin_client: Client) -> None:
     work = ["Queue", "Board", "Contacts", "Leads", "Bulk actions"]
     distribution = ["Operators", "Sources", "Weights", "Matrix of weights", "Decisions", "History of settings"]
-    everything = [*work, *distribution, "Users", "Groups", "API clients", "API keys"]
+    everything = [*work, *distribution, "Users", "Groups", "API clients", "API keys", "Endpoints", "Deliveries"]
     assert titles(admin_client.get("/admin/")) == everything
     assert titles(staff("view_contact", "change_operator").get("/admin/")) == [
         "Queue",
