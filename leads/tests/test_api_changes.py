@@ -36,7 +36,7 @@ def wait_for_the_others() -> None:
     if connection.vendor == "postgresql":
         newest = Event.objects.aggregate(newest=Max("transaction_id"))["newest"]
         wait_until(
-            lambda: not Event.objects.filter(transaction_id=newest, transaction_id__gte=OLDEST_OPEN).exists(), 60
+            lambda: not Event.objects.filter(transaction_id=newest, transaction_id__gte=OLDEST_OPEN).exists(), 300
         )
 
 
