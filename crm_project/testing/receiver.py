@@ -145,8 +145,10 @@ class _Handler(StreamRequestHandler):
     def handle(self) -> None:
         _method, path, _version = self.rfile.readline().decode().split()
         headers = {name.lower(): value for name, value in parse_headers(self.rfile).items()}
-        body = self.rfile.read(int(headers["content-length"])).decode()
-        self.server.receiver.hear(Message(path, headers, body), self.connection)
+        length = int(headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) == length:  # or else the caller was killed while it spoke
+            self.server.receiver.hear(Message(path, headers, body.decode()), self.connection)
 
     def finish(self) -> None:
         with suppress(OSError):
