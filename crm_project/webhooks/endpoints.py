@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm_project.webhooks.leases import free, listening, lock
+from crm_project.webhooks.leases import free, listening, lock, oldest
 from crm_project.webhooks.messages import new_secret
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
 
@@ -61,7 +61,8 @@ def remove(endpoint: Endpoint) -> None:
     with transaction.atomic():
         endpoint.subscriptions.all().delete()
         # Whoever has just called it finds that they hold nothing any more, and writes nothing down.
-        endpoint.deliveries.filter(lease__isnull=False).update(lease=None, leased_until=None)
+        held = lock(endpoint.deliveries.filter(lease__isnull=False).only("pk"))
+        Delivery.objects.filter(pk__in=[delivery.pk for delivery in held]).update(lease=None, leased_until=None)
         for rows in (Attempt.objects.filter(delivery__endpoint=endpoint), endpoint.deliveries.all()):
             rows._raw_delete(rows.db)
         endpoint.delete()
@@ -78,9 +79,9 @@ def seconds_behind() -> float:
 
     What an endpoint that fails has not heard yet is no delay of ours.
     """
-    heard = free().filter(endpoint__in=listening().filter(failing_since__isnull=True))
-    oldest = heard.order_by("due_at").values_list("due_at", flat=True).first()
-    return 0.0 if oldest is None else max((timezone.now() - oldest).total_seconds(), 0.0)
+    hearing = listening().filter(failing_since__isnull=True).annotate(due_at=oldest(free()))
+    since = hearing.aggregate(since=Min("due_at"))["since"]
+    return 0.0 if since is None else max((timezone.now() - since).total_seconds(), 0.0)
 
 
 def in_need() -> QuerySet[Endpoint]:

@@ -159,7 +159,7 @@ class Delivery(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once")]
         indexes = [
-            models.Index("endpoint", "due_at", name="delivery_due", condition=Q(state="pending")),
+            models.Index("endpoint", "due_at", "id", name="delivery_due", condition=Q(state="pending")),
             models.Index("endpoint", "contact", "id", name="delivery_in_order", condition=Q(state="pending")),
         ]
 

@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(models.F('endpoint'), models.F('due_at'), condition=models.Q(('state', 'pending')), name='delivery_due'),
+            index=models.Index(models.F('endpoint'), models.F('due_at'), models.F('id'), condition=models.Q(('state', 'pending')), name='delivery_due'),
         ),
         migrations.AddIndex(
             model_name='delivery',
