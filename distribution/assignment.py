@@ -1,8 +1,11 @@
 """Giving one contact to one operator: the rounds of a draw, and the only writes of operator and status."""
 
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
 from django.utils import timezone
 
@@ -11,20 +14,22 @@ from crm_project.webhooks.models import EventKind
 from distribution import ledger
 from distribution.availability import has_weight, roster_of
 from distribution.counts import count_draw, given_so_far
-from distribution.decisions import Attempt, record
+from distribution.decisions import Attempt, record, record_all
 from distribution.draw import draw
-from distribution.events import record_at_limit, record_event
+from distribution.events import record_at_limit, record_event, record_events
 from distribution.locks import lock_operator_with_room
 from distribution.models import LoadChange
 from distribution.records import Account
 from distribution.rounds import Outcome, Round
-from distribution.standing import Obstacle
+from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES
 from distribution.transactions import StartAnew, given_up
 from leads.models import Contact, ContactStatus, Source
 from operators.models import Operator
 
 type Confirm = Callable[[int], Operator | None]
+type Given = Callable[[Sequence[Standing]], Sequence[int] | None]
+type Preferred = tuple[int, Obstacle | None]
 
 
 class Unconfirmed(StartAnew):
@@ -39,6 +44,15 @@ class Before:
 
     kind: EventKind
     operator_id: int | None
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A new contact, the operator who gets it, None for the queue, and why."""
+
+    contact: Contact
+    operator: Operator | None
+    attempt: Attempt
 
 
 @dataclass(frozen=True)
@@ -71,16 +85,33 @@ def draw_operator(
     if leaving is not None:
         excluded[leaving] = Obstacle.EXCLUDED
     opening = Round(roster=roster_of(source.pk), excluded=excluded, outcome=Outcome.NOBODY)
-    preferred = None if returning_to is None else (returning_to, opening.obstacle_of(returning_to))
     counts = counted and STRATEGIES[source.strategy].counts
-    if preferred and preferred[1] is None:
-        round_ = replace(opening, drawn=returning_to)
-    else:
-        round_ = _drawn(source, opening, counts=counts)
+    given = partial(given_so_far, source.pk) if counts else None
+    round_, preferred = drawn(source.strategy, opening, given, returning_to)
     operator, outcome = _confirmed(round_, confirm)
     if counts and operator is not None and round_.is_draw:
         count_draw(source.pk, round_.candidates, round_.given, operator.pk)
     return Choice(operator, Account(rounds=[*rounds, replace(round_, outcome=outcome)], preferred=preferred))
+
+
+def drawn(
+    strategy: str, opening: Round, given: Given | None, returning_to: int | None = None
+) -> tuple[Round, Preferred | None]:
+    """Return the round with whom it names, without a ticket when that is the one to return to, and whether it is.
+
+    A round in which nobody is available stays as it is. `given` tells what the candidates got, where that counts.
+    """
+    preferred = None if returning_to is None else (returning_to, opening.obstacle_of(returning_to))
+    if preferred and preferred[1] is None:
+        return replace(opening, drawn=returning_to), preferred
+    candidates = opening.candidates
+    if not candidates:
+        return opening, preferred
+    so_far = given(candidates) if given else None
+    held = STRATEGIES[strategy].tickets(candidates, so_far)
+    ticket = secrets.randbelow(sum(held))
+    named = candidates[draw(held, ticket)].operator_id
+    return replace(opening, given=so_far, ticket=ticket, drawn=named), preferred
 
 
 def left_to_queue(source: Source) -> Choice:
@@ -128,6 +159,21 @@ def put_in_queue(contact: Contact, attempt: Attempt) -> None:
         record_event(before.kind, contact, before.operator_id)
 
 
+def place(placements: Sequence[Placement]) -> None:
+    """Store new contacts at once: each active with an operator, who is locked and has room, or waiting."""
+    now = timezone.now()
+    for placement in placements:
+        _begin(placement.contact, placement.operator, now)
+    Contact.objects.bulk_create(placement.contact for placement in placements)
+    numbers = iter(ledger.count_up_all((one.operator, one.contact) for one in placements if one.operator))
+    record_all((one.contact, one.attempt, next(numbers) if one.operator else None) for one in placements)
+    for kind, is_given in ((EventKind.ASSIGNED, True), (EventKind.WAITING, False)):
+        record_events(kind, [one.contact for one in placements if (one.operator is not None) == is_given])
+    for operator, more in Counter(one.operator for one in placements if one.operator).items():
+        if operator.load + more >= operator.max_load:
+            record_at_limit(operator.pk)
+
+
 def end(contact: Contact) -> None:
     """Make the locked contact closed. An operator it has is locked, and stays named on it."""
     _release(contact, LoadChange.Cause.CLOSED)
@@ -139,17 +185,6 @@ def end(contact: Contact) -> None:
 
 def _refused_rounds() -> list[Round]:
     return [reason.round for reason in given_up() if isinstance(reason, Unconfirmed) and reason.round is not None]
-
-
-def _drawn(source: Source, opening: Round, *, counts: bool) -> Round:
-    """Return the round with a ticket and whom it names; as it is when nobody is available."""
-    candidates = opening.candidates
-    if not candidates:
-        return opening
-    given = given_so_far(source.pk, candidates) if counts else None
-    held = STRATEGIES[source.strategy].tickets(candidates, given)
-    ticket = secrets.randbelow(sum(held))
-    return replace(opening, given=given, ticket=ticket, drawn=candidates[draw(held, ticket)].operator_id)
 
 
 def _confirmed(round_: Round, confirm: Confirm) -> tuple[Operator | None, Outcome]:
@@ -167,6 +202,14 @@ def _release(contact: Contact, cause: LoadChange.Cause) -> None:
     """Take the contact, if it is active, off its operator's load."""
     if contact.status == ContactStatus.ACTIVE and contact.operator_id is not None:
         ledger.count_down(contact.operator_id, contact, cause)
+
+
+def _begin(contact: Contact, operator: Operator | None, at: datetime) -> None:
+    contact.operator = operator
+    contact.status = ContactStatus.WAITING if operator is None else ContactStatus.ACTIVE
+    contact.assigned_at = None if operator is None else at
+    contact.created_at = at
+    contact.sequence = 1
 
 
 def _before(contact: Contact, waiting: EventKind, active: EventKind) -> Before:

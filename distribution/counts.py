@@ -9,13 +9,22 @@ from distribution.standing import Standing
 
 def given_so_far(source_id: int, candidates: Sequence[Standing]) -> list[int] | None:
     """Return how many contacts each candidate got; None when they are not the candidates of the last draw."""
-    row = DrawCount.objects.filter(pk=source_id).first()
-    return given_among(None if row is None else Count(row.weights, row.given), candidates)
+    return given_among(count_of(source_id), candidates)
 
 
 def count_draw(source_id: int, candidates: Sequence[Standing], given: Sequence[int] | None, winner_id: int) -> None:
     """Count one more for the winner."""
-    count = counted(candidates, given, winner_id)
+    keep(source_id, counted(candidates, given, winner_id))
+
+
+def count_of(source_id: int) -> Count | None:
+    """Return what the source gave its candidates of the last draw; None before the first."""
+    row = DrawCount.objects.filter(pk=source_id).first()
+    return None if row is None else Count(row.weights, row.given)
+
+
+def keep(source_id: int, count: Count) -> None:
+    """Store what the source has given by now."""
     DrawCount.objects.bulk_create(
         [DrawCount(source_id=source_id, weights=count.weights, given=count.given)],
         update_conflicts=True,

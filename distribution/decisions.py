@@ -1,13 +1,15 @@
 """Recording a decision, in the transaction of the assignment that it explains."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_project.access.acting import actor, reason
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.models import Decision, Kind, RosterVersion, Trigger
 from distribution.records import DEFECTS, Account, read, rows, standings, written
+from distribution.standing import Standing
 from leads.models import Contact
 
 LONGEST_ROSTER_IN_A_DECISION = 50
@@ -22,25 +24,30 @@ class Attempt:
     strategy: str = ""
 
 
+class Version(NamedTuple):
+    """A stored roster of a source."""
+
+    key: int
+    roster: Sequence[Standing]
+
+
+# The stored rosters that were read, or stored, while decisions were recorded: the last of each source.
+type Versions = dict[int, Version]
+
+
 def record(
     contact: Contact, attempt: Attempt, operator_id: int | None = None, ledger_number: int | None = None
 ) -> None:
     """Record why the contact, stored by now, went to the operator; without one, why to nobody."""
-    who = actor()
-    version, details = _written(contact.source_id, attempt.account)
-    _insert_decision.values(
-        contact_id=contact.pk,
-        source_id=contact.source_id,
-        trigger=attempt.trigger,
-        kind=Kind.DRAW if attempt.strategy else Kind.BY_HAND,
-        strategy=attempt.strategy,
-        operator_id=operator_id,
-        ledger_number=ledger_number,
-        roster_id=version,
-        details=details,
-        actor=who.identity,
-        actor_name=who.name,
-        reason="" if attempt.trigger == Trigger.DRAIN else reason(),
+    _insert_decision.values(**_values(contact, attempt, {}), operator_id=operator_id, ledger_number=ledger_number)
+
+
+def record_all(attempts: Iterable[tuple[Contact, Attempt, int | None]]) -> None:
+    """Record the same of many contacts, each with the number of the ledger's row of who got it, None for nobody."""
+    versions: Versions = {}
+    Decision.objects.bulk_create(
+        Decision(**_values(contact, attempt, versions), operator_id=contact.operator_id, ledger_number=number)
+        for contact, attempt, number in attempts
     )
 
 
@@ -56,6 +63,23 @@ def account_of(decision: Decision) -> Account:
     return read(decision.details, decision.roster.roster if decision.roster else None)
 
 
+def _values(contact: Contact, attempt: Attempt, versions: Versions) -> dict[str, Any]:
+    who = actor()
+    version, details = _written(contact.source_id, attempt.account, versions)
+    return {
+        "contact_id": contact.pk,
+        "source_id": contact.source_id,
+        "trigger": attempt.trigger,
+        "kind": Kind.DRAW if attempt.strategy else Kind.BY_HAND,
+        "strategy": attempt.strategy,
+        "roster_id": version,
+        "details": details,
+        "actor": who.identity,
+        "actor_name": who.name,
+        "reason": "" if attempt.trigger == Trigger.DRAIN else reason(),
+    }
+
+
 def _reasons(account: Account) -> Any:
     return [(round_.outcome, round_.obstacles()) for round_ in account.rounds]
 
@@ -69,7 +93,7 @@ def _last_reasons(contact: Contact) -> Any:
     return None
 
 
-def _written(source_id: int, account: Account) -> tuple[int | None, dict[str, Any]]:
+def _written(source_id: int, account: Account, versions: Versions) -> tuple[int | None, dict[str, Any]]:
     """Return the account as plain values, and the id of the stored roster that a long one stands beside.
 
     The source's last one serves as long as not much differs from it; then another is stored.
@@ -77,13 +101,21 @@ def _written(source_id: int, account: Account) -> tuple[int | None, dict[str, An
     longest = max((round_.roster for round_ in account.rounds), key=len, default=[])
     if len(longest) <= LONGEST_ROSTER_IN_A_DECISION:
         return None, written(account)
-    for version_id, stored in _last_version(source_id):
-        details = written(account, standings(stored))
+    if stored := versions.get(source_id) or _last_version(source_id):
+        details = written(account, stored.roster)
         if all(len(round_["changes"]) <= LONGEST_ROSTER_IN_A_DECISION for round_ in details["rounds"]):
-            return version_id, details
+            versions[source_id] = stored
+            return stored.key, details
     version = RosterVersion(source_id=source_id, roster=rows(longest))
     _insert_version(version)
+    versions[source_id] = Version(version.pk, longest)
     return version.pk, written(account, longest)
+
+
+def _last_version(source_id: int) -> Version | None:
+    for key, roster in _newest_version(source_id):
+        return Version(key, standings(roster))
+    return None
 
 
 _insert_decision = KeptInsert(Decision)
@@ -91,5 +123,5 @@ _insert_version = KeptInsert(RosterVersion)
 
 
 @KeptStatement
-def _last_version(source_id: Any) -> Any:
+def _newest_version(source_id: Any) -> Any:
     return RosterVersion.objects.filter(source=source_id).order_by("-pk").values_list("pk", "roster")[:1]

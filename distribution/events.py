@@ -1,5 +1,6 @@
 """The outbox: what others are told of, stored with its deliveries in the transaction that makes it true."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
@@ -24,6 +25,26 @@ def record_event(kind: EventKind, contact: Contact, previous_operator_id: int | 
         sequence=contact.sequence,
     )
     _deliver(event_id, contact.pk, kind, contact.source_id)
+
+
+def record_events(kind: EventKind, contacts: Sequence[Contact]) -> None:
+    """Store the same of many contacts."""
+    events = Event.objects.bulk_create(
+        Event(
+            kind=kind,
+            contact_id=contact.pk,
+            source_id=contact.source_id,
+            operator_id=contact.operator_id,
+            sequence=contact.sequence,
+        )
+        for contact in contacts
+    )
+    hearing = _hearing(kind, Q()).values_list("source_id", "endpoint_id") if events else ()
+    Delivery.objects.bulk_create(
+        Delivery(event=event, contact_id=event.contact_id, endpoint_id=endpoint_id)
+        for event in events
+        for endpoint_id in sorted({endpoint for source, endpoint in hearing if source in (None, event.source_id)})
+    )
 
 
 def record_at_limit(operator_id: int) -> None:

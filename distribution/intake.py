@@ -60,7 +60,7 @@ def register_contact(intake: Intake, *, among: Collection[int] | None = None) ->
     open_contact = _open_contact(lead_id, source)
     if open_contact is None and not source.is_active:
         raise SourceInactive
-    contact = open_contact or _assign_or_queue(_new_contact(lead_id, source, intake))
+    contact = open_contact or _assign_or_queue(new_contact(lead_id, source, intake))
     _note_event(contact, intake.event_id)
     return Registration(contact, created=open_contact is None)
 
@@ -112,7 +112,8 @@ def _open_contact(lead_id: int, source: Source) -> Contact | None:
     return contacts.filter(lead=lead_id, source=source).oldest_first().first()
 
 
-def _new_contact(lead_id: int, source: Source, intake: Intake) -> Contact:
+def new_contact(lead_id: int, source: Source, intake: Intake) -> Contact:
+    """Return what the lead sent to the source, not stored yet."""
     return Contact(
         lead_id=lead_id,
         source=source,

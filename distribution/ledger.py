@@ -1,8 +1,10 @@
 """The only writes of an operator's load, each with a row in their ledger that says why."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Case, F, When
 
 from crm_project.statements import Change, KeptInsert, kept_update
 from distribution.models import LoadChange
@@ -15,6 +17,31 @@ COUNTS = ("load", "max_load", "ledger_length")
 def count_up(operator_id: int, contact: Contact) -> Any:
     """Count the stored contact on the load of the operator, who is locked; return the number of the ledger's row."""
     return _note(operator_id, LoadChange.Cause.GIVEN, contact.pk, _up(operator_id))
+
+
+def count_up_all(given: Iterable[tuple[Operator, Contact]]) -> list[int]:
+    """Count many stored contacts on the loads of operators, as they were locked; return the numbers of the rows."""
+    more = Counter[int]()
+    changes = []
+    for operator, contact in given:
+        more[operator.pk] += 1
+        count = more[operator.pk]
+        changes.append(
+            LoadChange(
+                operator_id=operator.pk,
+                number=operator.ledger_length + count,
+                cause=LoadChange.Cause.GIVEN,
+                load=operator.load + count,
+                max_load=operator.max_load,
+                contact=contact,
+            )
+        )
+    if changes:
+        counts = Case(*[When(pk=operator_id, then=count) for operator_id, count in more.items()])
+        added = Operator.objects.filter(pk__in=more)
+        added.update(load=F("load") + counts, ledger_length=F("ledger_length") + counts)
+        LoadChange.objects.bulk_create(changes)
+    return [change.number for change in changes]
 
 
 def count_down(operator_id: int, contact: Contact, cause: LoadChange.Cause) -> None:

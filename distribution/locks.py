@@ -16,12 +16,17 @@ from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
 from distribution.strategy import STRATEGIES
 from leads.models import Contact, Lead, Source
-from operators.models import Operator
+from operators.models import Operator, Weight
 
 
 def lock_lead(lead_id: int) -> Lead | None:
     """Lock and return the lead; None when it is gone."""
     return _locked(Lead.objects.filter(pk=lead_id)).first()
+
+
+def lock_leads(lead_ids: Collection[int]) -> None:
+    """Lock the leads in one statement."""
+    list(_locked(Lead.objects.filter(pk__in=lead_ids)).values_list("pk"))
 
 
 def lock_source(source_id: int) -> Source:
@@ -46,6 +51,11 @@ def lock_for_draw(source: Source) -> None:
         lock_source(source.pk)
 
 
+def lock_for_draws(sources: Iterable[Source]) -> None:
+    """Lock those of the sources whose strategy counts what it gives. Raises SourceNotFound when one is gone."""
+    lock_sources({source.pk for source in sources if STRATEGIES[source.strategy].counts})
+
+
 def lock_contact(contact_id: int) -> Contact:
     """Lock and return the contact. Raises ContactNotFound."""
     contact = _locked(Contact.objects.filter(pk=contact_id)).first()
@@ -57,6 +67,12 @@ def lock_contact(contact_id: int) -> Contact:
 def lock_operators(operator_ids: Iterable[int]) -> dict[int, Operator]:
     """Lock the operators in one statement and return by id those that exist."""
     return {operator.pk: operator for operator in _locked(Operator.objects.filter(pk__in=operator_ids))}
+
+
+def lock_operators_of(source_ids: Collection[int]) -> dict[int, Operator]:
+    """Lock in one statement all operators who take part in draws of the sources, and return them by id."""
+    drawn_from = Weight.objects.filter(source__in=source_ids, weight__gt=0).values("operator")
+    return {operator.pk: operator for operator in _locked(Operator.objects.filter(pk__in=drawn_from))}
 
 
 def lock_operator(operator_id: int) -> Operator:

@@ -105,11 +105,11 @@ def newest_decisions(contact_id: int) -> list[Decision]:
     return list(decisions[:MOST_DECISIONS_TOLD])[::-1]
 
 
-def operators_waited_for(source_id: int) -> set[int]:
-    """Return the ids of the operators of the source whom a contact waits for, on any active source they draw from."""
+def operators_waited_for(source_ids: Collection[int]) -> set[int]:
+    """Return the ids of the operators of the sources whom a contact waits for, on any active source they draw from."""
     waiting = Contact.objects.waiting().filter(source=OuterRef("source"))
-    of_source = Weight.objects.filter(source=source_id).values("operator")
-    draws = Weight.objects.filter(Exists(waiting), operator__in=of_source, weight__gt=0, source__is_active=True)
+    of_sources = Weight.objects.filter(source__in=source_ids).values("operator")
+    draws = Weight.objects.filter(Exists(waiting), operator__in=of_sources, weight__gt=0, source__is_active=True)
     return set(draws.order_by().values_list("operator_id", flat=True))
 
 

@@ -125,4 +125,4 @@ def _nobody(source: Any) -> Nobody | None:
     candidates = {candidate.operator_id for candidate in source.candidates}
     if not candidates:
         return Nobody.NOBODY_AVAILABLE
-    return Nobody.LEFT_TO_QUEUE if candidates <= operators_waited_for(source.pk) else None
+    return Nobody.LEFT_TO_QUEUE if candidates <= operators_waited_for([source.pk]) else None

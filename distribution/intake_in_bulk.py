@@ -1,0 +1,167 @@
+"""Registering many contacts: up to a hundred in one transaction, each by the same rules as one alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError
+from django.db.models import OuterRef, Subquery
+
+from crm_project.api.refusals import Refusal
+from distribution.assignment import Placement, place
+from distribution.decisions import Attempt
+from distribution.errors import SourceInactive, SourceNotFound
+from distribution.intake import EventStoredMeanwhile, Intake, Registration, new_contact
+from distribution.locks import lock_for_draws, lock_leads
+from distribution.models import Trigger
+from distribution.queue import drain_after_commit
+from distribution.rosters import LockedRosters
+from distribution.selectors import sources_sharing_operators
+from distribution.transactions import in_transaction
+from leads.models import Contact, Lead, Source, SourceEvent
+
+MOST_IN_A_CHUNK = 100
+
+type Event = tuple[int, str]
+type Writer = tuple[int, int]  # a lead on a source
+
+
+@in_transaction
+def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None = None) -> list[Registration | Refusal]:
+    """Store the contacts in their order, and return for each what `register_contact` would return or raise.
+
+    What is refused hinders no other. `among` are the sources that exist for the caller, None for all.
+    """
+    chunk = Chunk.read(intakes, _sources(intakes, among))
+    results = [chunk.register(intake) for intake in intakes]
+    chunk.store()
+    return results
+
+
+@dataclass
+class Chunk:
+    """What is known of the contacts that are registered together, and what is to be stored of them."""
+
+    sources: Mapping[str, Source]
+    leads: Mapping[str, int]
+    of_event: dict[Event, Contact]
+    open_contacts: dict[Writer, Contact]
+    last_operators: dict[int, int]
+    rosters: LockedRosters
+    placements: list[Placement] = field(default_factory=list)
+    events: dict[Event, Contact] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, intakes: Sequence[Intake], sources: Mapping[str, Source]) -> "Chunk":
+        """Read what there is, and lock it in the order of docs/locking.md."""
+        of_event = _contacts_of_events(intakes, sources)
+        new = [one for one in intakes if one.source_code in sources and _event(one, sources) not in of_event]
+        taken = [one for one in new if sources[one.source_code].is_active]
+        leads = _leads({one.external_id for one in new}, stored={one.external_id for one in taken})
+        drawing = {sources[one.source_code] for one in taken}
+        open_contacts = _open_contacts(leads, [source for source in sources.values() if source.reuse_open_contact])
+        lock_for_draws(drawing)
+        returning = any(source.prefer_same_operator for source in drawing)
+        return cls(
+            sources=sources,
+            leads=leads,
+            of_event=of_event,
+            open_contacts=open_contacts,
+            last_operators=_last_operators(leads.values()) if returning else {},
+            rosters=LockedRosters({source.pk for source in drawing}),
+        )
+
+    def register(self, intake: Intake) -> Registration | Refusal:
+        """Return the contact there is, or a new one; or why there is none."""
+        source = self.sources.get(intake.source_code)
+        if source is None:
+            return SourceNotFound()
+        event = _event(intake, self.sources)
+        if event in self.of_event:
+            return Registration(self.of_event[event], created=False)
+        contact = self._open_contact(intake, source)
+        if contact is None and not source.is_active:
+            return SourceInactive()
+        registration = Registration(contact or self._place(intake, source), created=contact is None)
+        if intake.event_id:
+            self.of_event[event] = self.events[event] = registration.contact
+        return registration
+
+    def store(self) -> None:
+        """Store the new contacts with all that follows from them. Raises EventStoredMeanwhile."""
+        place(self.placements)
+        self.rosters.store_counts()
+        waiting = {one.contact.source_id for one in self.placements if one.operator is None}
+        for source_id in sorted(waiting):
+            drain_after_commit(sources_sharing_operators(source_id), if_room_on=source_id)
+        try:
+            SourceEvent.objects.bulk_create(
+                SourceEvent(source_id=source_id, event_id=event_id, contact=contact)
+                for (source_id, event_id), contact in sorted(self.events.items(), key=lambda item: item[0])
+            )
+        except IntegrityError as error:
+            raise EventStoredMeanwhile from error
+
+    def _open_contact(self, intake: Intake, source: Source) -> Contact | None:
+        if not source.reuse_open_contact or intake.external_id not in self.leads:
+            return None
+        return self.open_contacts.get((self.leads[intake.external_id], source.pk))
+
+    def _place(self, intake: Intake, source: Source) -> Contact:
+        contact = new_contact(self.leads[intake.external_id], source, intake)
+        returning_to = self.last_operators.get(contact.lead_id) if source.prefer_same_operator else None
+        choice = self.rosters.choose(source, returning_to)
+        attempt = Attempt(trigger=Trigger.ARRIVAL, account=choice.account, strategy=source.strategy)
+        self.placements.append(Placement(contact, choice.operator, attempt))
+        self.open_contacts[contact.lead_id, source.pk] = contact
+        if choice.operator is not None:
+            self.last_operators[contact.lead_id] = choice.operator.pk
+        return contact
+
+
+def _event(intake: Intake, sources: Mapping[str, Source]) -> Event:
+    return sources[intake.source_code].pk, intake.event_id
+
+
+def _sources(intakes: Sequence[Intake], among: Collection[int] | None) -> dict[str, Source]:
+    rows = Source.objects.filter(code__in={one.source_code for one in intakes})
+    return {source.code: source for source in rows if among is None or source.pk in among}
+
+
+def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]) -> dict[Event, Contact]:
+    asked = {_event(one, sources) for one in intakes if one.event_id and one.source_code in sources}
+    if not asked:
+        return {}
+    events = SourceEvent.objects.select_related("contact__source", "contact__operator").filter(
+        source__in={source_id for source_id, _event_id in asked}, event_id__in={event_id for _id, event_id in asked}
+    )
+    return {(event.source_id, event.event_id): event.contact for event in events}
+
+
+def _leads(external_ids: Collection[str], *, stored: Collection[str]) -> dict[str, int]:
+    """Return the leads by external id, those in `stored` whether they were known or not."""
+    known = _known_leads(external_ids)
+    if missing := sorted(set(stored) - known.keys()):
+        # In order, so that two who store the same leads wait for each other one way only.
+        Lead.objects.bulk_create([Lead(external_id=external_id) for external_id in missing], ignore_conflicts=True)
+        known |= _known_leads(missing)
+    return known
+
+
+def _known_leads(external_ids: Collection[str]) -> dict[str, int]:
+    return dict(Lead.objects.filter(external_id__in=external_ids).order_by().values_list("external_id", "pk"))
+
+
+def _open_contacts(leads: Mapping[str, int], sources: Sequence[Source]) -> dict[Writer, Contact]:
+    if not sources:
+        return {}
+    # The locks make calls for one lead take turns, so that the second finds the contact of the first.
+    lock_leads(leads.values())
+    contacts = Contact.objects.open().select_related("source", "operator")
+    of_leads = contacts.filter(lead__in=leads.values(), source__in=sources).oldest_first()
+    return {(contact.lead_id, contact.source_id): contact for contact in reversed(of_leads)}
+
+
+def _last_operators(lead_ids: Collection[int]) -> dict[int, int]:
+    of_lead = Contact.objects.filter(lead=OuterRef("pk"), operator__isnull=False).order_by("-id")
+    last = Lead.objects.filter(pk__in=lead_ids).annotate(last=Subquery(of_lead.values("operator")[:1]))
+    return dict(last.filter(last__isnull=False).order_by().values_list("pk", "last"))
