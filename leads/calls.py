@@ -23,6 +23,8 @@ from leads.filters import ChangesForm, PeriodForm
 from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     DUPLICATE_OPERATOR,
+    BulkIntakeSerializer,
+    BulkResultsSerializer,
     ContactInQueueSerializer,
     ContactSerializer,
     IntakeSerializer,
@@ -290,6 +292,17 @@ LEAD_CALLS = {
     ),
 }
 
+BULK = {
+    "results": [
+        {"index": 0, "status": 201, "contact": {**CONTACT, "created": True}},
+        {
+            "index": 1,
+            "status": 400,
+            "errors": [{"code": SourceNotFound.code, "detail": str(SourceNotFound.message), "attr": "source_code"}],
+        },
+    ]
+}
+
 CONTACT_CALLS = {
     "list": Call(
         summary=_("List contacts"),
@@ -313,6 +326,17 @@ CONTACT_CALLS = {
             ),
         },
         refusals=[SourceNotFound, SourceInactive],
+    ),
+    "bulk": Call(
+        summary=_("Register many contacts"),
+        description=_(
+            "Up to 1,000, in one megabyte, one after the other in the order sent, each by the same rules as one alone. "
+            "What is wrong with one refuses no other: `results` tells of each what it would be answered with alone.\n\n"
+            "A hundred are stored at a time. With an Idempotency-Key a call that broke off in between goes on behind "
+            "the last hundred when it is repeated; an `event_id` makes each recognisable for good."
+        ),
+        body=Body(BulkIntakeSerializer, {"contacts": [INTAKE, {**INTAKE, "source_code": "bot_telegramm"}]}),
+        answers={status.HTTP_200_OK: Body(BulkResultsSerializer, BULK, _("What became of each."))},
     ),
     "retrieve": Call(
         summary=_("Read a contact"),

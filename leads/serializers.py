@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -24,6 +25,7 @@ from operators.models import HIGHEST_WEIGHT
 DATA_BYTES = 16 * 1024
 LONGEST_TEXT = 65_536
 MOST_WEIGHTS_AT_ONCE = 2_000
+MOST_CONTACTS_AT_ONCE = 1_000
 DUPLICATE_OPERATOR = "duplicate_operator"
 
 
@@ -138,6 +140,46 @@ class RegisteredContactSerializer(ContactSerializer):
 
     class Meta(ContactSerializer.Meta):
         fields = [*ContactSerializer.Meta.fields, "created"]
+
+
+@extend_schema_field(IntakeSerializer(many=True))
+class Rows(serializers.ListField):
+    """Rows that are read one by one, so that what is wrong with one refuses no other."""
+
+
+class BulkIntakeSerializer(StrictSerializer):
+    """Many contacts, in the order in which they came."""
+
+    contacts = Rows(min_length=1, max_length=MOST_CONTACTS_AT_ONCE)
+
+
+class RowErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with a row."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+    attr = serializers.CharField(allow_null=True)
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """What became of one row: the contact, or errors."""
+
+    may_be_left_out = frozenset({"contact", "errors"})
+
+    index = serializers.IntegerField(min_value=0, help_text=_("The place among those sent, from 0."))
+    status = serializers.IntegerField(
+        min_value=200,
+        max_value=499,
+        help_text=_("What it would be answered with alone: 201, 200, 400, …"),
+    )
+    contact = RegisteredContactSerializer(required=False)
+    errors = RowErrorSerializer(many=True, required=False)  # type: ignore[assignment]
+
+
+class BulkResultsSerializer(serializers.Serializer[Any]):
+    """What became of each row, in the order of the call."""
+
+    results = BulkResultSerializer(many=True)
 
 
 class ReassignSerializer(StrictSerializer):

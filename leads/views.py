@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from django.db.models import Q
@@ -21,6 +21,7 @@ from crm_project.access.callers import (
     REGISTERING,
 )
 from crm_project.access.errors import NeedsAllSources
+from crm_project.access.idempotency import call_of
 from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.serializers import NoBody
@@ -35,31 +36,24 @@ from distribution.period import Period
 from distribution.selectors import newest_decisions, queue_position
 from distribution.shares import Share, preview, shares
 from distribution.waiting import wait_of
+from leads import bulk
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
 from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
+    BulkIntakeSerializer,
     ContactSerializer,
-    IntakeSerializer,
     LeadSerializer,
     ReassignSerializer,
     SharesSerializer,
     SourceSerializer,
     WeightsSerializer,
 )
+from leads.showing import intake_serializer, shown, shown_as_registered
 
 EVENTS_IN_AN_ANSWER = 100
 WEIGHT, DECISION = "operators.weight", "distribution.decision"
-
-# Building a serializer's fields costs more than using them, and this one holds nothing of a request.
-CONTACT = ContactSerializer()
-
-
-@cache
-def intake_serializer(language: str | None) -> IntakeSerializer:
-    """Return the serializer that reads what bots send; it keeps its messages in the language it first said them."""
-    return IntakeSerializer()
 
 
 class SourceViewSet(SettingsViewSet):
@@ -168,6 +162,7 @@ class ContactViewSet(ReadViewSet):
         "list": READING_CONTACTS,
         "retrieve": READING_CONTACTS,
         "create": REGISTERING,
+        "bulk": REGISTERING,
         "decisions": replace(READING, of=DECISION),
         "changes": READING_CONTACTS,
         "close": CLOSING,
@@ -188,10 +183,16 @@ class ContactViewSet(ReadViewSet):
         intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
         return self.answer(lambda: register_contact(intake, among=self.caller.source_ids), self._show_registered)
 
+    @action(detail=False, methods=["post"], serializer_class=BulkIntakeSerializer)
+    def bulk(self, request: Request) -> Response:
+        """Register many contacts: what becomes of each, in their order."""
+        rows = [bulk.read(row) for row in self.validated(request)["contacts"]]
+        return bulk.register(rows, among=self.caller.source_ids, call=call_of(request, self.caller))
+
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return the contact and its place in the queue."""
         contact = self.get_object()
-        return Response({**CONTACT.to_representation(contact), "queue_position": queue_position(contact)})
+        return Response({**shown(contact), "queue_position": queue_position(contact)})
 
     @action(detail=True, serializer_class=DecisionsSerializer, pagination_class=None, filterset_class=None)
     def decisions(self, request: Request, pk: str) -> Response:
@@ -246,8 +247,8 @@ class ContactViewSet(ReadViewSet):
         return self.answer(lambda: service(contact_id), self._show, reason=reason)
 
     def _show(self, contact: Contact) -> Response:
-        return Response(CONTACT.to_representation(contact))
+        return Response(shown(contact))
 
     def _show_registered(self, registration: Registration) -> Response:
-        body = {**CONTACT.to_representation(registration.contact), "created": registration.created}
+        body = shown_as_registered(registration)
         return Response(body, status=status.HTTP_201_CREATED if registration.created else status.HTTP_200_OK)

@@ -5,13 +5,14 @@ The header and what is answered follow draft-ietf-httpapi-idempotency-key-header
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import partial
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from django.db import connection, transaction
@@ -30,7 +31,12 @@ from crm_project.statements import KeptInsert, KeptStatement
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT_FOR = timedelta(hours=24)
+UNFINISHED = HTTPStatus.PROCESSING
 VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+type Once = Callable[[Callable[[], Any]], Any]
+type Finish = Callable[[list[Any]], Response]
 
 
 class AnsweredBefore(Exception):
@@ -66,16 +72,52 @@ class Retryable:
             self._lock_unanswered()
             self._store(response)
 
+    def begun(self) -> list[Any]:
+        """Return what the steps of a call that is not finished have answered, none for a new one.
+
+        Raises AnsweredBefore for a finished one, and IdempotencyKeyReused.
+        """
+        kept = self._kept()
+        if kept is None:
+            return []
+        if kept.status != UNFINISHED:
+            raise AnsweredBefore(kept)
+        return list(json.loads(kept.body))
+
+    def step[T](
+        self, work: Callable[[], T], show: Callable[[T], list[Any]], *, behind: int, finish: Finish | None
+    ) -> T:
+        """Do the next step of a call in the transaction that is open, and keep there what all steps have answered.
+
+        `behind` is how many answers there were before; `finish` makes the answer to the call of them at the last.
+        Raises StillRunning when somebody else, with the same key, has gone on meanwhile, and what `begun` raises.
+        """
+        if not _lock(self._caller, self._key):
+            raise StillRunning
+        so_far = self.begun()
+        if len(so_far) != behind:
+            raise StillRunning
+        result = work()
+        so_far += show(result)
+        KeptAnswer.objects.filter(caller=self._caller, key=self._key).delete()
+        self._store(Response(so_far, status=UNFINISHED) if finish is None else finish(so_far))
+        return result
+
     def _lock_unanswered(self) -> None:
         if not _lock(self._caller, self._key):
             raise StillRunning
+        if kept := self._kept():
+            raise AnsweredBefore(kept)
+
+    def _kept(self) -> KeptAnswer | None:
         for answer in _answers(self._caller, self._key):
             if answer.created_at <= timezone.now() - KEPT_FOR:
                 answer.delete()
             elif answer.fingerprint != self._fingerprint:
                 raise IdempotencyKeyReused
             else:
-                raise AnsweredBefore(answer)
+                return answer
+        return None
 
     def _store(self, response: Response) -> bool:
         return _insert_answer(
@@ -89,15 +131,20 @@ class Retryable:
         )
 
 
-type Once = Callable[[Callable[[], Any]], Any]
-
 _once: ContextVar[Once | None] = ContextVar("once", default=None)
 
 
 @contextmanager
 def retryable[T](call: Retryable | None, show: Callable[[T], Response]) -> Iterator[None]:
     """Let the first transaction within keep what `show` makes of its result; with None for a call nothing is kept."""
-    token = _once.set(None if call is None else partial(call.once, show=show))
+    with doing(None if call is None else partial(call.once, show=show)):
+        yield
+
+
+@contextmanager
+def doing(once: Once | None) -> Iterator[None]:
+    """Let the first transaction within do its work by `once`, None for as it is."""
+    token = _once.set(once)
     try:
         yield
     finally:

@@ -326,6 +326,7 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
 
     assert set(schema["paths"]) == {
         "/api/contacts",
+        "/api/contacts/bulk",
         "/api/contacts/changes",
         "/api/contacts/{id}",
         "/api/contacts/{id}/close",

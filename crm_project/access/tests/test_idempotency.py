@@ -190,6 +190,7 @@ def addresses() -> dict[str, tuple[str, Any]]:
         "sources create": ("/api/sources", {"name": "Bot", "code": "unique"}),
         "sources set_operators": ("/api/sources/{source}/operators", {"operator_weights": []}),
         "contacts create": ("/api/contacts", BODY),
+        "contacts bulk": ("/api/contacts/bulk", {"contacts": [BODY]}),
         "contacts close": ("/api/contacts/{contact}/close", {}),
         "contacts reopen": ("/api/contacts/{contact}/reopen", {}),
         "contacts reassign": ("/api/contacts/{contact}/reassign", {"operator_id": "{operator}"}),

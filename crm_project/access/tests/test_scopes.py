@@ -19,6 +19,7 @@ CALLS: list[tuple[str, str, Any, set[str]]] = [
     ("get", "/api/contacts/{contact}", None, {"register", "read", "manage"}),
     ("get", "/api/contacts/{contact}/decisions", None, {"read", "manage"}),
     ("post", "/api/contacts", {"external_id": "new", "source_code": "code"}, {"register"}),
+    ("post", "/api/contacts/bulk", {}, {"register"}),
     ("post", "/api/contacts/{contact}/close", {}, {"register", "manage"}),
     ("post", "/api/contacts/{contact}/reopen", {}, {"manage"}),
     ("post", "/api/contacts/{contact}/reassign", {"operator_id": 0}, {"manage"}),

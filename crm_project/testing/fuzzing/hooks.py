@@ -112,6 +112,11 @@ def from_existing_source(body: Body, _row_id: Any) -> Body:
     return {**body, "source_code": source_code(next(_numbers) % HOW_MANY + 1)}
 
 
+def from_existing_sources(body: Body, _row_id: Any) -> Body:
+    """Return contacts from sources that are there."""
+    return {**body, "contacts": [from_existing_source(row, None) for row in body["contacts"]]}
+
+
 ADJUSTMENTS: dict[str, Adjust] = {
     "operators_create": unique("external_id"),
     "operators_partial_update": unique("external_id"),
@@ -120,5 +125,6 @@ ADJUSTMENTS: dict[str, Adjust] = {
     "sources_set_operators": of_existing_operators,
     "sources_replace_operators": of_existing_operators,
     "contacts_create": from_existing_source,
+    "contacts_bulk": from_existing_sources,
     "contacts_reassign": to_existing_operator,
 }
