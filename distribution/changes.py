@@ -57,14 +57,18 @@ def changes_after(cursor: Cursor, most: int, among: Collection[int] | None) -> C
     An event is shown when no transaction is open that began before its own, so that none that commits late is passed
     by. Raises CursorExpired when events after the cursor have been pruned.
     """
-    _check_kept(cursor)
+    latest = _latest()
     events = _settled().filter(TupleGreaterThan((F("transaction_id"), F("id")), cursor), contact__isnull=False)
     if among is not None:
         events = events.filter(source__in=among)
     found = list(events.select_related("contact", "source", "operator")[: most + 1])
+    _check_kept(cursor)  # after the look: what is pruned goes from the oldest on, so nothing was missing by then
     shown = found[:most]
-    last = Cursor(shown[-1].transaction_id, shown[-1].pk) if shown else cursor
-    return Changes(shown, last, more=len(found) > most)
+    seen = [Cursor(event.transaction_id, event.pk) for event in shown[-1:]]
+    if len(found) > most:
+        return Changes(shown, seen[0], more=True)
+    # What others are told of lies behind whoever has seen all of theirs: else their cursor would expire with it.
+    return Changes(shown, max(cursor, latest, *seen), more=False)
 
 
 def _settled() -> QuerySet[Event]:

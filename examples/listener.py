@@ -20,6 +20,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 LONGEST_MESSAGE_BYTES = 100_000
 MOST_REMEMBERED = 10_000
+TOO_MANY = 429
 GIVEN = {"contact.assigned", "contact.reassigned", "contact.reopened"}
 
 type Event = dict[str, Any]
@@ -93,7 +94,10 @@ def telegram(token: str, url: str = "https://api.telegram.org") -> Callable[[Eve
         sentence, chat = sentence_about(event), event["data"].get("operator_external_id")
         if sentence and chat:
             answer = httpx.post(f"{url}/bot{token}/sendMessage", json={"chat_id": chat, "text": sentence})
-            answer.raise_for_status()
+            if answer.status_code == TOO_MANY or answer.is_server_error:
+                answer.raise_for_status()
+            elif answer.is_error:  # such as an operator who has blocked the bot: saying it again would not help
+                print(f"Telegram refused: {answer.text}", flush=True)
 
     return tell
 

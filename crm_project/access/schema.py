@@ -233,7 +233,7 @@ class AutoSchema(SpectacularAutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
         schema: Schema = super()._map_basic_serializer(serializer, direction)
         if direction == "response":
-            left_out = getattr(force_instance(serializer), "may_be_left_out", frozenset())
+            left_out: frozenset[str] = getattr(force_instance(serializer), "may_be_left_out", frozenset())
             return {**schema, "required": sorted(schema["properties"].keys() - left_out)}
         if isinstance(force_instance(serializer), StrictSerializer):
             return {**schema, "additionalProperties": False}

@@ -273,7 +273,8 @@ def sources_typed(typed: Mapping[str, Any]) -> list[int] | None:
 
 def is_well(endpoint: Endpoint) -> bool:
     """Return whether there is nothing to switch on: it is on, does not fail and has not asked to wait."""
-    return endpoint.is_active and not (endpoint.is_gone or endpoint.failing_since or endpoint.paused_until)
+    is_paused = endpoint.paused_until is not None and endpoint.paused_until > timezone.now()
+    return endpoint.is_active and not (endpoint.is_gone or endpoint.failing_since or is_paused)
 
 
 def state_of(endpoint: Endpoint) -> SafeString:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
 from typing import Protocol
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from crm_project.management.commands.serve import webhooks_environment
+from crm_project.setup.address import Address
 from crm_project.setup.children import BASE_DIR
 from crm_project.testing.databases import Databases
 from crm_project.testing.server import free_port
@@ -162,15 +164,25 @@ def test_what_runs_beside_the_server_is_started_again_when_it_was_killed(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(("chosen", "used"), [(None, "127.0.0.0/8,::1/128"), ("10.0.0.0/8", "10.0.0.0/8"), ("", "")])
-def test_webhooks_may_call_this_machine_unless_the_environment_decides(
-    monkeypatch: pytest.MonkeyPatch, chosen: str | None, used: str
+@pytest.mark.parametrize(
+    ("ip", "chosen", "used"),
+    [
+        ("127.0.0.1", None, "127.0.0.0/8,::1/128"),
+        ("::1", None, "127.0.0.0/8,::1/128"),
+        ("0.0.0.0", None, ""),
+        ("192.168.0.7", None, ""),
+        ("127.0.0.1", "10.0.0.0/8", "10.0.0.0/8"),
+        ("127.0.0.1", "", ""),
+    ],
+)
+def test_webhooks_may_call_this_machine_when_no_other_can_use_the_back_office(
+    monkeypatch: pytest.MonkeyPatch, ip: str, chosen: str | None, used: str
 ) -> None:
     monkeypatch.delenv("WEBHOOK_NETWORKS", raising=False)
     if chosen is not None:
         monkeypatch.setenv("WEBHOOK_NETWORKS", chosen)
 
-    assert webhooks_environment() == {"WEBHOOK_NETWORKS": used}
+    assert webhooks_environment(Address(ip_address(ip), 8000)) == {"WEBHOOK_NETWORKS": used}
 
 
 @pytest.mark.sqlite

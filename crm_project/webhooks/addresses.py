@@ -27,6 +27,9 @@ SET_APART = [ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3f
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
 
+# A first packet that is lost is sent again after a second.
+LEAST_SECONDS_TO_CONNECT = 1.5
+
 
 class AddressRefused(ConnectError):
     """The name resolves to an address that may not be called."""
@@ -76,8 +79,9 @@ class CheckedBackend(NetworkBackend):
         if not all(may_be_called(address, self._allowed, internet=self._internet) for address in addresses):
             raise AddressRefused(f"{host} is no address that may be called")
         failure: Exception = ConnectError(f"{host} has no address")
-        for address in addresses:
-            seconds = self._deadline.left(timeout, ConnectTimeout) / len(addresses)
+        for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+            left = self._deadline.left(timeout, ConnectTimeout)
+            seconds = min(left, max(left / (others + 1), LEAST_SECONDS_TO_CONNECT))
             try:
                 stream = self._backend.connect_tcp(address, port, seconds, local_address, socket_options)
             except (ConnectError, ConnectTimeout) as error:

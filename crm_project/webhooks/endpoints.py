@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
+from itertools import batched
 
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crm_project.webhooks.leases import free, listening, lock, oldest
+from crm_project.webhooks.leases import ROWS_AT_ONCE, free, listening, lock, oldest
 from crm_project.webhooks.messages import new_secret
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, EventKind, Secret, Subscription
 
@@ -77,9 +78,11 @@ def send_again(deliveries: QuerySet[Delivery]) -> int:
 def seconds_behind() -> float:
     """Return for how long the oldest delivery that nobody sends has been due; 0 when there is none.
 
-    What an endpoint that fails has not heard yet is no delay of ours.
+    What an endpoint that fails has not heard yet is no delay of ours, as long as somebody calls it.
     """
-    hearing = listening().filter(failing_since__isnull=True).annotate(due_at=oldest(free()))
+    called = Delivery.objects.filter(endpoint=OuterRef("pk"), leased_until__gt=Now())
+    deaf = Q(Exists(called), failing_since__isnull=False)
+    hearing = listening().exclude(deaf).annotate(due_at=oldest(free()))
     since = hearing.aggregate(since=Min("due_at"))["since"]
     return 0.0 if since is None else max((timezone.now() - since).total_seconds(), 0.0)
 
@@ -92,5 +95,6 @@ def in_need() -> QuerySet[Endpoint]:
 
 def _send_from_now_on(deliveries: QuerySet[Delivery]) -> int:
     locked = [delivery.pk for delivery in lock(deliveries.only("pk"))]
-    rows = Delivery.objects.filter(pk__in=locked)
-    return rows.update(state=DeliveryState.PENDING, due_at=Now(), attempts=0)
+    for some in batched(locked, ROWS_AT_ONCE):
+        Delivery.objects.filter(pk__in=some).update(state=DeliveryState.PENDING, due_at=Now(), attempts=0)
+    return len(locked)

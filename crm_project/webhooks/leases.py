@@ -1,12 +1,13 @@
 """Taking deliveries up, each by one sender at a time, and writing down what came of them.
 
-Moments are those of the database, so that machines whose clocks differ agree on who holds what.
+Moments of leases are those of the database, so that machines whose clocks differ agree on who holds what.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from crm_project.webhooks.sending import Answer
 GONE = 410
 ASKED_TO_WAIT = {429, 503}
 SECONDS_TO_WRITE_DOWN = 5
+ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,19 @@ def listening() -> QuerySet[Endpoint]:
 
 def free(moment: datetime | None = None) -> QuerySet[Delivery]:
     """Return what is due, now or at a moment before, and held by nobody: of each contact the first alone."""
+    is_first = Q(contact__isnull=True) | Q(pk=_first_of_contact("pk"))
+    return held_by_nobody().filter(is_first, due_at__lte=moment or Now())
+
+
+def _first_of_contact(column: str) -> Subquery:
+    """Return, for a query of deliveries, a column of the first that the endpoint is to be told of the same contact.
+
+    It is no join: PostgreSQL, which plans by numbers a minute old, reads the wrong index for one.
+    """
     of_contact = Delivery.objects.filter(
         endpoint=OuterRef("endpoint"), contact=OuterRef("contact"), state=DeliveryState.PENDING
     )
-    # A subquery that is no join: PostgreSQL, which plans by numbers a minute old, reads the wrong index for a join.
-    is_first = Q(contact__isnull=True) | Q(pk=Subquery(of_contact.order_by("pk").values("pk")[:1]))
-    return held_by_nobody().filter(is_first, due_at__lte=moment or Now())
+    return Subquery(of_contact.order_by("pk").values(column)[:1])
 
 
 def held_by_nobody() -> QuerySet[Delivery]:
@@ -76,13 +85,16 @@ def oldest(deliveries: QuerySet[Delivery]) -> Subquery:
 def take_up(endpoint_id: int, most: int, moment: datetime | None = None) -> list[Parcel]:
     """Take up the free deliveries of an endpoint that have been due for longest.
 
-    The lease lasts longer than a call may take; whoever dies gives it back by its end.
+    The lease lasts longer than a call may take; whoever dies gives it back by its end. An endpoint that was switched
+    off meanwhile gets nothing.
     """
     with transaction.atomic():
-        rows = free(moment).filter(endpoint=endpoint_id).order_by("due_at", "pk")
+        rows = free(moment).filter(endpoint=endpoint_id, endpoint__is_active=True).order_by("due_at", "pk")
         related = ("endpoint", "event__contact", "event__source", "event__operator")
         locked = rows.select_for_update(skip_locked=True, no_key=True, of=("self",)).select_related(*related)
         deliveries = list(locked[:most])
+        if not deliveries:
+            _put_off_what_looks_due(endpoint_id)
         lease = _lease(deliveries)
         secrets = list(Secret.objects.valid().filter(endpoint=endpoint_id).values_list("value", flat=True))
         return [
@@ -146,6 +158,14 @@ def _put_off_what_follows(delivery: Delivery) -> None:
         following = of_contact.filter(state=DeliveryState.PENDING, pk__gt=delivery.pk, due_at__lt=delivery.due_at)
         lock(following.only("pk"))
         following.update(due_at=delivery.due_at)
+
+
+def _put_off_what_looks_due(endpoint_id: int) -> None:
+    """Let what came after a failure, and is due but behind it, wait as long as what failed."""
+    due = held_by_nobody().filter(endpoint=endpoint_id, due_at__lte=Now(), contact__isnull=False)
+    behind = due.alias(first_due=_first_of_contact("due_at")).filter(first_due__gt=Now())
+    for some in batched([delivery.pk for delivery in lock(behind.only("pk"))], ROWS_AT_ONCE):
+        Delivery.objects.filter(pk__in=some).update(due_at=_first_of_contact("due_at"))
 
 
 def _judge(endpoint: Endpoint, answer: Answer) -> None:

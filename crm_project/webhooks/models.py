@@ -106,6 +106,7 @@ class Secret(models.Model):
     class Meta:
         verbose_name = _("secret")
         verbose_name_plural = _("secrets")
+        default_permissions = ()
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -21,6 +21,7 @@ from crm_project.webhooks.sending import Answer, Failure, call
 from crm_project.webhooks.threads import begun
 
 CALLS_AT_ONCE = 4
+MOST_CALLS = 400  # each in a thread
 SECONDS_BETWEEN_LOOKS = 0.2
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Worker:
     def run(self) -> None:
         """Send again and again."""
         while not self.ended.is_set():
-            self._take_up()
+            self._begin_turn()
             if self._under_way:
                 self._write_down(SECONDS_BETWEEN_LOOKS)
             else:
@@ -49,24 +50,30 @@ class Worker:
     def send_all(self) -> None:
         """Send what is due by now, each delivery once."""
         moment = timezone.now()
-        self._take_up(moment)
+        self._begin_turn(moment)
         while self._under_way and not self.ended.is_set():
             self._write_down(SECONDS_BETWEEN_LOOKS)
-            self._take_up(moment)
+            self._begin_turn(moment)
 
     def finish(self) -> None:
         """Wait for what is under way, and write it down."""
         while self._under_way:
             self._write_down(None)
 
+    def _begin_turn(self, moment: datetime | None = None) -> None:
+        """Take up what is due. What is known is written down first: its lease may have run out while nobody could."""
+        self._write_down(0)
+        self._take_up(moment)
+
     def _take_up(self, moment: datetime | None = None) -> None:
         for endpoint_id in endpoints_with_work(moment):
-            if places := self._free_places(endpoint_id):
+            if (places := self._free_places(endpoint_id)) > 0:
                 for parcel in take_up(endpoint_id, places, moment):
                     self._under_way[begun(partial(sent, parcel))] = parcel
 
     def _free_places(self, endpoint_id: int) -> int:
-        return CALLS_AT_ONCE - sum(parcel.endpoint_id == endpoint_id for parcel in self._under_way.values())
+        of_endpoint = sum(parcel.endpoint_id == endpoint_id for parcel in self._under_way.values())
+        return min(CALLS_AT_ONCE - of_endpoint, MOST_CALLS - len(self._under_way))
 
     def _write_down(self, seconds: float | None) -> None:
         """Wait so long for some call to end, and write down those that have."""

@@ -130,6 +130,16 @@ class TestTelling:
         text = "Anna: contact 7 of user_1 is yours."
         assert sent == [("https://api.telegram.org/bot123:abc/sendMessage", {"chat_id": "chat_2", "text": text})]
 
+    @pytest.mark.parametrize(("answered", "status"), [(403, 204), (400, 204), (429, 503), (502, 503)])
+    def test_what_telegram_refuses_for_good_does_not_come_again(
+        self, monkeypatch: pytest.MonkeyPatch, answered: int, status: int
+    ) -> None:
+        refused = httpx.Response(answered, request=httpx.Request("POST", "https://api.telegram.org"))
+        monkeypatch.setattr(httpx, "post", lambda _url, json: refused)
+        body = message()
+
+        assert Listener([SECRET], telegram("123:abc")).hear(body.encode(), signed(body)) == status
+
 
 @pytest.mark.django_db(transaction=True)
 def test_a_move_is_told_to_the_new_operator_by_the_product_itself(settings: Settings) -> None:

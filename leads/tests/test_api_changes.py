@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import connection
 from django.db.models import Max
 from rest_framework.test import APIClient
 
+from crm_project.setup.children import BASE_DIR
+from crm_project.testing.clients import key_for
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.waiting import wait_until
-from distribution import handling
+from crm_project.testing.webhooks import make_endpoint
+from distribution import changes, handling
 from distribution.changes import OLDEST_OPEN
+from distribution.events import send_test
 from distribution.models import Event
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -129,7 +134,7 @@ class TestReading:
             arrive(source)
         asked(api)
 
-        with django_assert_num_queries(3):  # the session, its user, the events with all that is told of them
+        with django_assert_num_queries(4):  # the session, its user, the events with all that is told of them
             assert len(api.get(URL).json()["changes"]) == count
 
 
@@ -160,6 +165,58 @@ class TestRefusals:
         assert response.status_code == 410
         assert response.json()["errors"][0]["code"] == "cursor_expired"
         assert len(asked(api)["changes"]) == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_events_pruned_while_one_looks_are_refused_too(self, api: APIClient, source: Source) -> None:
+        for _ in range(3):
+            arrive(source)
+        cursor, newest = asked(api, limit=1)["cursor"], Event.objects.latest("pk").pk
+
+        def latest() -> Any:
+            Event.objects.filter(pk__lt=newest)._raw_delete(Event.objects.db)
+            return changes.BEGINNING
+
+        with patch.object(changes, "_latest", latest):
+            response = api.get(URL, {"cursor": cursor})
+
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (410, "cursor_expired")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestWhatIsNotShown:
+    def test_of_other_sources_does_not_hold_the_cursor_back(self, source: Source) -> None:
+        client = key_for("register", sources=[source])
+        first = arrive(source)
+        seen = asked(client)
+        assert ids(seen) == [first.pk]
+        other = make_source({make_operator(): 1})
+        for _ in range(3):
+            arrive(other)
+
+        followed = asked(client, seen["cursor"])["cursor"]
+        Event.objects.filter(pk__lt=Event.objects.latest("pk").pk)._raw_delete(Event.objects.db)
+        second = arrive(source)
+
+        assert ids(asked(client, followed)) == [second.pk]
+
+    def test_of_no_contact_does_not_hold_the_cursor_back(self, api: APIClient, source: Source) -> None:
+        arrive(source)
+        cursor = asked(api)["cursor"]
+        send_test(make_endpoint().pk)
+
+        followed = asked(api, cursor)["cursor"]
+        Event.objects.filter(contact__isnull=False)._raw_delete(Event.objects.db)
+
+        assert asked(api, followed)["changes"] == []
+
+    def test_yet_is_shown_by_the_next_page(self, api: APIClient, source: Source) -> None:
+        contacts = [arrive(source) for _ in range(5)]
+
+        pages = [asked(api, limit=2)]
+        while pages[-1]["more"]:
+            pages.append(asked(api, pages[-1]["cursor"], limit=2))
+
+        assert [pk for page in pages for pk in ids(page)] == [contact.pk for contact in contacts]
 
 
 @pytest.mark.postgresql
@@ -196,6 +253,26 @@ class TestALateCommit:
         beside.commit()
 
         assert Event.objects.get(contact=late, sequence=99).pk < seen
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+class TestADatabaseThatWasRestoredIntoAnotherServer:
+    def test_shows_its_events_before_those_that_come_when_told_so(self, api: APIClient, source: Source) -> None:
+        old = arrive(source)
+        Event.objects.update(transaction_id=2**40)
+
+        with connection.cursor() as cursor:
+            cursor.execute(documented_statement())
+        new = arrive(source)
+
+        assert ids(asked(api)) == [old.pk, new.pk]
+
+
+def documented_statement() -> str:
+    page = (BASE_DIR / "docs" / "webhooks.md").read_text()
+    statement = page[page.index("    UPDATE ") :]
+    return statement[: statement.index(";")]
 
 
 def store_event(database: Any, contact: Contact) -> None:

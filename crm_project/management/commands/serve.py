@@ -81,7 +81,7 @@ class Command(BaseCommand):
         workers = 1 if connection.vendor == "sqlite" else 2
         server = Child(server_command(str(address.ip), address.port, workers), environment(address), keep_open)
         sweep, life = Child(sweep_command(SECONDS_BETWEEN_SWEEPS)), Child(life_command())
-        webhooks = Child(webhooks_command(), webhooks_environment())
+        webhooks = Child(webhooks_command(), webhooks_environment(address))
         try:
             server.start()
             self._wait_until_it_answers(server, address)
@@ -145,9 +145,13 @@ def environment(address: Address) -> dict[str, str]:
     return {"OPEN_API": "1" if open_api(address) else "0", "ALLOWED_HOSTS": ",".join(dict.fromkeys(hosts))}
 
 
-def webhooks_environment() -> dict[str, str]:
-    """Return the environment of the sending: unless WEBHOOK_NETWORKS decides, it may call this machine too."""
-    return {"WEBHOOK_NETWORKS": os.environ.get("WEBHOOK_NETWORKS", LOOPBACK_NETWORKS)}
+def webhooks_environment(address: Address) -> dict[str, str]:
+    """Return the environment of the sending.
+
+    Unless WEBHOOK_NETWORKS decides, it may call this machine too, when no other can use the back office.
+    """
+    unless_told = LOOPBACK_NETWORKS if address.ip.is_loopback else ""
+    return {"WEBHOOK_NETWORKS": os.environ.get("WEBHOOK_NETWORKS", unless_told)}
 
 
 def open_api(address: Address) -> bool:

@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='webhooks.endpoint', verbose_name='endpoint')),
             ],
             options={
+                'default_permissions': (),
                 'verbose_name': 'secret',
                 'verbose_name_plural': 'secrets',
             },

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from httpcore import ConnectError, ConnectTimeout
+from httpcore._backends.sync import SyncBackend
 
 from crm_project.testing.receiver import Receiver, receiver
-from crm_project.webhooks.addresses import AddressRefused, CheckedBackend, Deadline, may_be_called
+from crm_project.webhooks.addresses import (
+    LEAST_SECONDS_TO_CONNECT,
+    AddressRefused,
+    CheckedBackend,
+    Deadline,
+    may_be_called,
+)
 from crm_project.webhooks.validators import endpoint_address
 
 pytestmark = pytest.mark.once
@@ -128,6 +135,22 @@ class TestConnecting:
         names.answers["bot.example"] = iter([["127.0.0.2", "127.0.0.1"]])
 
         assert connect("bot.example", port_of(listening))[0] == "127.0.0.1"
+
+    def test_gives_each_of_many_addresses_the_time_that_one_takes(
+        self, names: Names, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        names.answers["bot.example"] = iter([[f"127.0.0.{number}" for number in range(1, 17)]])
+        given: list[float] = []
+
+        def connect_slowly(_backend: Any, _host: str, _port: int, seconds: float, *_rest: Any) -> Any:
+            given.append(seconds)
+            raise ConnectTimeout
+
+        monkeypatch.setattr(SyncBackend, "connect_tcp", connect_slowly)
+        with pytest.raises(ConnectTimeout):
+            connect("bot.example", 80, seconds=5)
+
+        assert min(given) >= LEAST_SECONDS_TO_CONNECT
 
     def test_waits_no_longer_for_a_name_than_for_anything(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ours, theirs = socket.socketpair()

@@ -156,6 +156,15 @@ class TestSwitchingOn:
 
 
 class TestSendingAgain:
+    def test_takes_more_than_a_statement_can_name(
+        self, endpoint: Endpoint, contacts: list[Contact], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("crm_project.webhooks.endpoints.ROWS_AT_ONCE", 2)
+        make_deliveries(endpoint, contacts * 3, state="given_up")
+
+        assert send_again(endpoint.deliveries.all()) == len(contacts) * 3
+        assert set(endpoint.deliveries.values_list("state", flat=True)) == {"pending"}
+
     @pytest.mark.parametrize("state", ["delivered", "given_up"])
     def test_sends_the_same_once_more(self, endpoint: Endpoint, contacts: list[Contact], state: str) -> None:
         (delivery,) = make_deliveries(endpoint, contacts[:1], state=state, body='{"as": "it was"}', attempts=13)
@@ -213,12 +222,22 @@ class TestHowFarBehindTheSendingIs:
 
         assert seconds_behind() == 0
 
-    @pytest.mark.parametrize("why", ["off", "paused", "failing"])
+    def test_is_nothing_for_whoever_fails_while_somebody_calls_them(
+        self, endpoint: Endpoint, contacts: list[Contact]
+    ) -> None:
+        make_deliveries(endpoint, contacts, **ago(DAY))
+        Endpoint.objects.update(failing_since=timezone.now())
+        assert seconds_behind() == pytest.approx(DAY.total_seconds(), abs=5)
+
+        take_up(endpoint.pk, 1)
+
+        assert seconds_behind() == 0
+
+    @pytest.mark.parametrize("why", ["off", "paused"])
     def test_is_nothing_for_whoever_does_not_hear(self, endpoint: Endpoint, contacts: list[Contact], why: str) -> None:
         fields: dict[str, dict[str, Any]] = {
             "off": {"is_active": False},
             "paused": {"paused_until": timezone.now() + DAY},
-            "failing": {"failing_since": timezone.now()},
         }
         make_deliveries(endpoint, contacts, **ago(DAY))
 

@@ -112,6 +112,15 @@ class TestTakingUp:
 
         assert endpoints_with_work() == [endpoint.pk]
 
+    def test_takes_nothing_for_an_endpoint_that_was_switched_off_meanwhile(
+        self, endpoint: Endpoint, contacts: list[Contact]
+    ) -> None:
+        make_deliveries(endpoint, contacts)
+        assert endpoints_with_work() == [endpoint.pk]
+        Endpoint.objects.update(is_active=False)
+
+        assert taken(endpoint) == []
+
     def test_takes_again_what_was_held_by_somebody_who_died(self, endpoint: Endpoint, contacts: list[Contact]) -> None:
         (delivery,) = make_deliveries(endpoint, contacts[:1])
         taken(endpoint)
@@ -181,6 +190,16 @@ class TestTheOrder:
         assert taken(endpoint) == [other.pk]
         assert seconds_until(first) > 0
         assert seconds_until(second) == pytest.approx(seconds_until(first), abs=0.1)
+
+    def test_is_looked_at_once_for_what_came_after_a_failure(self, endpoint: Endpoint, contacts: list[Contact]) -> None:
+        first, second = make_deliveries(endpoint, contacts[:1]), make_deliveries(endpoint, contacts[:1] * 5)
+        Delivery.objects.filter(pk=first[0].pk).update(due_at=timezone.now() + timedelta(hours=1))
+        assert endpoints_with_work() == [endpoint.pk]
+
+        assert taken(endpoint) == []
+
+        assert endpoints_with_work() == []
+        assert {round(seconds_until(one), -2) for one in [*first, *second]} == {3600}
 
     def test_goes_on_as_soon_as_the_first_was_heard(self, endpoint: Endpoint, contacts: list[Contact]) -> None:
         _first, second = make_deliveries(endpoint, [contacts[0]] * 2)

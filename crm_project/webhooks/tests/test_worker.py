@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import DatabaseError
+from django.utils import timezone
 from standardwebhooks import Webhook
 
 from crm_project.testing.receiver import Message, Receiver, always, hang, receiver, status
@@ -171,6 +172,30 @@ class TestADatabaseThatFails:
 
         assert states() == {"delivered": 3}
         assert len(listening.messages) == 3
+
+    def test_sends_nothing_again_whose_answer_is_known(self, listening: Receiver, contacts: list[Contact]) -> None:
+        make_deliveries(make_endpoint(listening.url), contacts[:1])
+        ended = Event()
+        worker = Worker(ended, told=lambda _parcel, _answer: ended.set())
+        with patch.object(module, "write_down", side_effect=DatabaseError), pytest.raises(DatabaseError):
+            worker.run()
+        Delivery.objects.update(leased_until=timezone.now())
+
+        worker.run()
+
+        assert (len(listening.messages), states()) == (1, {"delivered": 1})
+
+
+def test_so_many_are_called_at_once_and_no_more(contacts: list[Contact], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CALLS", 2)
+    crowd = Crowd()
+    with receiver(always(crowd.join)) as listening:
+        for _ in range(2):
+            make_deliveries(make_endpoint(listening.url), contacts[:3])
+        work_once()
+
+    assert crowd.largest == 2
+    assert states() == {"delivered": 6}
 
 
 class TestTheEnd:
