@@ -1,0 +1,156 @@
+"""Register the contacts of a table."""
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from crm_project.api.refusals import Refusal
+from distribution.intake import Registration
+from distribution.management.base import DatabaseCommand
+from distribution.management.interruption import INTERRUPTED, stopping_between_steps, until
+from distribution.management.progress import with_progress
+from distribution.queue import draining_at_the_end
+from leads.importing import (
+    FIELDS,
+    STANDARD_INPUT,
+    Columns,
+    ContactTable,
+    Line,
+    NoTable,
+    opened,
+    reasons,
+    rehearse,
+    store,
+)
+
+SOME_WERE_REFUSED = 3
+REFUSED = ".refused.csv"
+
+
+class RefusedRows:
+    """Writes refused rows into a file, as they were and with the reason; makes no file when there are none."""
+
+    def __init__(self, path: Path, headings: Sequence[str], stack: ExitStack) -> None:
+        self.path = path
+        self._headings = headings
+        self._stack = stack
+        self._writer: Any = None
+
+    def add(self, line: Line, why: str) -> None:
+        """Write one row."""
+        if self._writer is None:
+            file = self._stack.enter_context(self.path.open("w", encoding="utf-8", newline=""))
+            self._writer = csv.writer(file)
+            self._writer.writerow([*self._headings, _("line"), _("why it was refused")])
+        missing = [""] * (len(self._headings) - len(line.cells))
+        self._writer.writerow([*line.cells, *missing, line.number, why])
+
+
+class Command(DatabaseCommand):
+    """Register contacts from a CSV, by the same rules as those that bots send."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name the file, what its columns are, and where refused rows go."""
+        parser.description = _(
+            "Register the contacts of a CSV in UTF-8 with headings, in its order, a hundred in a transaction. A column"
+            " is what its heading says: %(fields)s; any other is kept in the data of the contact. Interrupted, or"
+            " killed, it may be run again with the same file: what was stored is recognised, and nothing comes twice."
+            " Exit code 0 when all are stored, 1 on an error, 3 when some rows were refused, 130 when interrupted."
+        ) % {"fields": ", ".join(FIELDS)}
+        add = parser.add_argument
+        add("file", metavar="FILE", help=_("the table, - for the standard input"))
+        add("--source", default="", metavar="CODE", help=_("the source of the rows that name none"))
+        add(
+            "--column",
+            action="append",
+            default=[],
+            metavar="FIELD=HEADING",
+            help=_("the heading of a field, where it is another word; may be given several times"),
+        )
+        add("--refused", metavar="FILE", help=_("where refused rows go; otherwise beside the table"))
+        add("--dry-run", action="store_true", help=_("write nothing, and say what would happen"))
+
+    def handle(
+        self, *, file: str, source: str, column: list[str], refused: str | None, dry_run: bool, **_o: Any
+    ) -> None:
+        """Register the rows or rehearse it, sum up in one line, and exit with the code that tells the outcome."""
+        columns = Columns(dict(map(heading, column)), source)
+        try:
+            with ExitStack() as stack:
+                table = ContactTable(stack.enter_context(opened(file)), columns)
+                rows = RefusedRows(Path(refused or beside(file)), table.headings, stack)
+                tally, is_whole = self._rehearse(table) if dry_run else self._store(table, rows)
+        except (NoTable, OSError) as error:
+            raise CommandError(str(error)) from error
+        if not is_whole:
+            sys.exit(INTERRUPTED)
+        if tally["refused"]:
+            sys.exit(SOME_WERE_REFUSED)
+
+    def _store(self, table: ContactTable, refused: RefusedRows) -> tuple[Counter[str], bool]:
+        tally = Counter[str]()
+        with stopping_between_steps() as stop:
+            try:
+                with draining_at_the_end():
+                    for outcomes in self._watched(until(stop, store(table)), table):
+                        for line, result in outcomes:
+                            tally[became(result)] += 1
+                            if not isinstance(result, Registration):
+                                refused.add(line, reasons(result))
+            finally:
+                self.stdout.write(" ".join(summary(tally, refused.path)))
+        return tally, tally.total() - tally["waiting"] == table.length
+
+    def _rehearse(self, table: ContactTable) -> tuple[Counter[str], bool]:
+        tally = Counter[str]()
+        for outcomes in self._watched(rehearse(table), table):
+            for line, why in outcomes:
+                tally["stored" if why is None else "refused"] += 1
+                if why is not None:
+                    self.stderr.write(_("Line %(line)s: %(why)s") % {"line": line.number, "why": reasons(why)})
+        counts = {"stored": tally["stored"], "refused": tally["refused"]}
+        self.stdout.write(
+            _("Nothing was written; would be stored: %(stored)s, would be refused: %(refused)s.") % counts
+        )
+        return tally, True
+
+    def _watched[T](self, chunks: Iterable[T], table: ContactTable) -> Iterable[T]:
+        return with_progress(chunks, _("Importing"), -(-table.length // 100))
+
+
+def heading(text: str) -> tuple[str, str]:
+    """Return the field and the heading that an option names. Raises CommandError."""
+    name, equals, told = text.partition("=")
+    if name not in FIELDS or not equals or not told:
+        raise CommandError(
+            _("--column %(text)s: write FIELD=HEADING, with one of the fields %(fields)s.")
+            % {"text": text, "fields": ", ".join(FIELDS)}
+        )
+    return name, told
+
+
+def beside(file: str) -> str:
+    """Return where the refused rows of a table go."""
+    return f"contacts{REFUSED}" if file == STANDARD_INPUT else f"{file.removesuffix('.csv')}{REFUSED}"
+
+
+def became(result: Registration | Refusal | ValidationError) -> str:
+    """Return what became of a row."""
+    if not isinstance(result, Registration):
+        return "refused"
+    return "stored" if result.created else "known"
+
+
+def summary(tally: Counter[str], refused: Path) -> Iterator[str]:
+    """Yield the sentences that say what was done."""
+    yield _("Stored: %(stored)s. Stored before: %(known)s.") % {"stored": tally["stored"], "known": tally["known"]}
+    if tally["refused"]:
+        yield _("Refused: %(refused)s, listed in %(file)s.") % {"refused": tally["refused"], "file": refused}

@@ -1,0 +1,276 @@
+"""Contacts from a table."""
+
+import csv
+import io
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.waiting import wait_until
+from distribution.intake_in_bulk import register_chunk
+from distribution.tests.commands import started
+from distribution.verification import verify
+from leads import importing
+from leads.models import Contact, Source, SourceEvent
+
+pytestmark = pytest.mark.django_db
+
+CODE = "list"
+
+type Import = Callable[..., str]
+
+
+@pytest.fixture
+def source() -> Source:
+    return make_source({make_operator(max_load=10_000): 1, make_operator(max_load=10_000): 3}, code=CODE)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "contacts.csv"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Import:
+    """Run the command and return what it says."""
+
+    def run_command(*arguments: Any, code: int = 0) -> str:
+        if code:
+            with pytest.raises(SystemExit) as ended:
+                call_command("import_contacts", *map(str, arguments))
+            assert ended.value.code == code
+        else:
+            call_command("import_contacts", *map(str, arguments))
+        return capsys.readouterr().out.strip()
+
+    return run_command
+
+
+def write(file: Path, *rows: str, number: int = 0) -> None:
+    lines = [*rows, *[f"lead_{place}" for place in range(number)]]
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+
+
+class TestStoring:
+    def test_registers_each_row_in_its_order(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=250)
+
+        assert run(file, "--source", CODE) == "Stored: 250. Stored before: 0."
+
+        stored = Contact.objects.order_by("pk").values_list("external_id", flat=True)
+        assert list(stored) == [f"lead_{place}" for place in range(250)]
+        assert_rules_hold()
+        assert list(verify()) == []
+
+    def test_takes_every_field_and_keeps_what_else_there_is(self, run: Import, file: Path, source: Source) -> None:
+        other = make_source(code="other")
+        write(
+            file,
+            "external_id,source_code,name,phone,email,text,Город,Пусто",
+            'tg:1,other,Анна,8 (912),a@b.c,"Здравствуйте,\nэто я",Пермь,',
+        )
+
+        run(file)
+
+        contact = Contact.objects.get()
+        assert (contact.source, contact.external_id, contact.name, contact.phone) == (other, "tg:1", "Анна", "8 (912)")
+        assert (contact.email, contact.text, contact.data) == ("a@b.c", "Здравствуйте,\nэто я", {"Город": "Пермь"})
+
+    def test_knows_a_column_by_another_heading(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "Телефон;Имя", "+7 912;Анна")
+
+        run(file, "--source", CODE, "--column", "external_id=Телефон", "--column", "name=Имя")
+
+        contact = Contact.objects.get()
+        assert (contact.external_id, contact.name, contact.data) == ("+7 912", "Анна", {})
+
+    @pytest.mark.parametrize("text", ["external_id\ntg:1", "\ufeffexternal_id\r\ntg:1\r\n", "external_id\n\ntg:1\n\n"])
+    def test_reads_what_spreadsheets_write(self, run: Import, file: Path, source: Source, text: str) -> None:
+        file.write_bytes(text.encode())
+
+        run(file, "--source", CODE)
+
+        assert Contact.objects.get().external_id == "tg:1"
+
+    def test_reads_the_standard_input(
+        self, run: Import, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"external_id\ntg:1\n\xd1\x8f\n")))
+
+        assert run("-", "--source", CODE) == "Stored: 2. Stored before: 0."
+
+    def test_of_a_table_without_rows_stores_nothing(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id")
+
+        assert run(file, "--source", CODE) == "Stored: 0. Stored before: 0."
+
+    def test_gives_what_waits_to_whoever_has_room(self, run: Import, file: Path) -> None:
+        make_source({make_operator(max_load=3): 1}, code=CODE)
+        write(file, "external_id", number=5)
+
+        run(file, "--source", CODE)
+
+        assert (Contact.objects.active().count(), Contact.objects.waiting().count()) == (3, 2)
+        assert_rules_hold()
+
+
+class TestRefusedRows:
+    def test_are_listed_with_the_reason_and_hinder_no_other(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,source_code,City", f"tg:1,{CODE},Perm", ",,Omsk", "tg:3,nowhere,", f"tg:4,{CODE}")
+
+        said = run(file, code=3)
+
+        listed = file.with_name("contacts.refused.csv")
+        assert said == f"Stored: 2. Stored before: 0. Refused: 2, listed in {listed}."
+        rows = rows_of(listed)
+        assert [(row["external_id"], row["City"], row["line"]) for row in rows] == [
+            ("", "Omsk", "2"),
+            ("tg:3", "", "3"),
+        ]
+        assert rows[1]["why it was refused"] == (
+            "source_code: There is no such source. Check the code, or create the source first."
+        )
+
+    def test_mended_are_imported_from_their_list(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", "", "tg:1")
+        write(file, "external_id,name", ",Анна", "tg:2,Борис")
+        run(file, "--source", CODE, code=3)
+        listed = file.with_name("contacts.refused.csv")
+        listed.write_text(listed.read_text(encoding="utf-8").replace(",Анна", "tg:1,Анна"), encoding="utf-8")
+
+        run(listed, "--source", CODE)
+
+        assert set(Contact.objects.values_list("external_id", flat=True)) == {"tg:1", "tg:2"}
+
+    def test_go_where_one_says(self, run: Import, file: Path, tmp_path: Path) -> None:
+        write(file, "external_id", "tg:1")
+
+        run(file, "--source", "nowhere", "--refused", tmp_path / "bad.csv", code=3)
+
+        assert len(rows_of(tmp_path / "bad.csv")) == 1
+
+    def test_make_no_file_when_there_are_none(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", "tg:1")
+
+        run(file, "--source", CODE)
+
+        assert list(file.parent.iterdir()) == [file]
+
+
+class TestRunAgain:
+    def test_stores_nothing_twice(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=120)
+        run(file, "--source", CODE)
+
+        assert run(file, "--source", CODE) == "Stored: 0. Stored before: 120."
+
+        assert Contact.objects.count() == 120
+
+    def test_after_it_broke_off_goes_on(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=250)
+        with breaking_off_at(3), pytest.raises(RuntimeError):
+            run(file, "--source", CODE)
+        assert Contact.objects.count() == 200
+
+        assert run(file, "--source", CODE).endswith("Stored: 50. Stored before: 200.")
+
+        assert Contact.objects.count() == SourceEvent.objects.count() == 250
+
+    def test_of_the_same_lead_in_two_rows_keeps_both(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", "tg:1", "tg:1")
+
+        run(file, "--source", CODE)
+
+        assert Contact.objects.count() == 2
+
+    def test_goes_by_the_event_ids_of_the_table(self, run: Import, file: Path, source: Source) -> None:
+        arrive(source, "tg:1", event_id="update_1")
+        write(file, "external_id,event_id", "tg:1,update_1", "tg:2,update_2")
+
+        assert run(file, "--source", CODE) == "Stored: 1. Stored before: 1."
+
+
+def breaking_off_at(chunk: int) -> Any:
+    calls = iter(range(1, chunk))
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if next(calls, None) is None:
+            raise RuntimeError
+        return register_chunk(*args, **kwargs)
+
+    return patch.object(importing, "register_chunk", call)
+
+
+class TestADryRun:
+    def test_writes_nothing_and_says_what_would_happen(
+        self, file: Path, source: Source, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        make_source(code="resting", is_active=False)
+        write(file, "external_id,source_code", f"tg:1,{CODE}", "tg:2,nowhere", "tg:3,resting", f",{CODE}")
+
+        with pytest.raises(SystemExit) as ended:
+            call_command("import_contacts", str(file), "--dry-run")
+
+        said = capsys.readouterr()
+        assert ended.value.code == 3
+        assert said.out == "Nothing was written; would be stored: 1, would be refused: 3.\n"
+        assert [line.partition(":")[0] for line in said.err.splitlines()] == ["Line 2", "Line 3", "Line 4"]
+        assert not Contact.objects.exists()
+        assert list(file.parent.iterdir()) == [file]
+
+
+class TestWhatCannotBeRead:
+    @pytest.mark.parametrize(
+        ("content", "arguments", "said"),
+        [
+            (b"name\nAnna\n", [], "There is no column external_id. The headings are: name."),
+            (b"", [], "There is no column external_id"),
+            (b"external_id\n\xff\xfe\n", [], "no CSV in UTF-8"),
+            (b"external_id\n", ["--column", "phone=Phone"], "There is no column Phone"),
+            (b"external_id\n", ["--column", "phone"], "write FIELD=HEADING"),
+            (b"external_id\n", ["--column", "shoe=Size"], "write FIELD=HEADING"),
+            (None, [], "No such file"),
+        ],
+        ids=["no id", "empty", "no UTF-8", "no such heading", "half a column", "no such field", "no file"],
+    )
+    def test_is_told_in_a_line(self, file: Path, content: bytes | None, arguments: list[str], said: str) -> None:
+        if content is not None:
+            file.write_bytes(content)
+
+        with pytest.raises(CommandError, match=said):
+            call_command("import_contacts", str(file), *arguments)
+
+
+class TestInterrupted:
+    pytestmark = pytest.mark.django_db(transaction=True)
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+    def test_and_run_again_stores_everything_once(
+        self, run: Import, file: Path, source: Source, number: signal.Signals, code: int
+    ) -> None:
+        write(file, "external_id", number=3_000)
+        with started("import_contacts", str(file), "--source", CODE) as process:
+            wait_until(Contact.objects.exists)
+            process.send_signal(number)
+            assert process.wait(timeout=10) == code
+        stored = Contact.objects.count()
+
+        run(file, "--source", CODE)
+
+        assert 0 < stored < 3_000
+        assert stored % 100 == 0
+        assert Contact.objects.count() == SourceEvent.objects.count() == 3_000
+        assert_rules_hold()
+        assert list(verify()) == []
