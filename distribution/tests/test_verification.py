@@ -16,6 +16,7 @@ from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import handling, roster
 from distribution.audit import mend_load
 from distribution.models import Checkpoint, Decision, DrawCount, LoadChange, SettingChange
+from distribution.proof import contacts
 from distribution.proof.balance import LedgerFlaw
 from distribution.proof.decisions import Recorded, Replay
 from distribution.proof.findings import (
@@ -566,3 +567,12 @@ class TestSnapshot:
 
         assert wrong == []
         assert LoadChange.objects.count() > 0
+
+
+@pytest.mark.sqlite
+def test_the_ledger_of_an_operator_is_not_walked_for_each_contact() -> None:
+    for rows in (contacts._not_counted(), contacts._gone()):
+        plan = rows.explain()
+
+        assert "SEARCH U0 USING INDEX ledger_numbered_once" not in plan
+        assert "SEARCH U0 USING INDEX distribution_loadchange_contact" in plan
