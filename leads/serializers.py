@@ -142,7 +142,15 @@ class RegisteredContactSerializer(ContactSerializer):
         fields = [*ContactSerializer.Meta.fields, "created"]
 
 
-@extend_schema_field(IntakeSerializer(many=True))
+@extend_schema_field(
+    {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MOST_CONTACTS_AT_ONCE,
+        # Whatever else an item is, it is answered by its errors and refuses no other.
+        "items": {"anyOf": [{"$ref": "#/components/schemas/IntakeRequest"}, {}]},
+    }
+)
 class Rows(serializers.ListField):
     """Rows that are read one by one, so that what is wrong with one refuses no other."""
 

@@ -114,7 +114,8 @@ def from_existing_source(body: Body, _row_id: Any) -> Body:
 
 def from_existing_sources(body: Body, _row_id: Any) -> Body:
     """Return contacts from sources that are there."""
-    return {**body, "contacts": [from_existing_source(row, None) for row in body["contacts"]]}
+    rows = body["contacts"]
+    return {**body, "contacts": [from_existing_source(row, None) if isinstance(row, dict) else row for row in rows]}
 
 
 ADJUSTMENTS: dict[str, Adjust] = {
