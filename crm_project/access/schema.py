@@ -34,7 +34,7 @@ from crm_project.api.errors import (
     UnreadableValue,
 )
 from crm_project.api.filters import EMPTY_FILTER, UNKNOWN_FILTER, refuse_unknown
-from crm_project.api.pagination import PAGE_SIZE_OUT_OF_RANGE, Pages
+from crm_project.api.pagination import CURSOR_UNKNOWN, PAGE_SIZE_OUT_OF_RANGE, Pages
 from crm_project.api.refusals import Refusal
 from crm_project.api.schema import (
     CodesByField,
@@ -308,6 +308,7 @@ class AutoSchema(SpectacularAutoSchema):
         if self._is_list_view():
             codes[ANY_OTHER].add(EMPTY_FILTER)
             codes[Pages.page_size_query_param] = {PAGE_SIZE_OUT_OF_RANGE}
+            codes[Pages.cursor_query_param] = {CURSOR_UNKNOWN}
             for form in get_filter_forms(self.view, [backend() for backend in self.get_filter_backends()]):
                 _add(codes, codes_of_form(form))
         return codes

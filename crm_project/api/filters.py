@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from crm_project.api.pagination import Pages
 
-PAGE_PARAMETERS = {Pages.page_query_param, Pages.page_size_query_param}
+PAGE_PARAMETERS = {Pages.page_query_param, Pages.page_size_query_param, Pages.cursor_query_param}
 UNKNOWN_FILTER = "unknown_filter"
 EMPTY_FILTER = "empty_filter"
 HIGHEST_ID = 2**63 - 1

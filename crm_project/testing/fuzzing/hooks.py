@@ -36,15 +36,17 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     """Make valid data acceptable: rows that exist, values that are unique, a key of its own for each call."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
+    name = case.operation.definition.raw["operationId"]
     if "id" in case.path_parameters:
         case.path_parameters["id"] = existing_id(case.path_parameters["id"])
     if "from" in (case.query or ()):
         case.query["from"] = beginning(case.query)
     if "cursor" in (case.query or ()):
-        case.query["cursor"] = "latest"  # any other one is known to whoever got it as an answer only
+        # Any other one is known to whoever got it as an answer only.
+        case.query["cursor"] = "latest" if name == "contacts_changes" else "start"
     if IDEMPOTENCY_KEY in case.headers:
         case.headers[IDEMPOTENCY_KEY] = f"key-{next(_numbers)}"
-    adjust = ADJUSTMENTS.get(case.operation.definition.raw["operationId"])
+    adjust = ADJUSTMENTS.get(name)
     if adjust and isinstance(case.body, dict):
         case.body = adjust(case.body, case.path_parameters.get("id"))
 
