@@ -36,8 +36,14 @@ def page_of(run: BulkRun) -> str:
     return address("distribution_bulkrun", "change", run.pk)
 
 
+@pytest.fixture(autouse=True)
+def _no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a step take as long as a busy machine wants, unless a test wants short ones."""
+    monkeypatch.setattr(runs, "SECONDS_A_STEP", 60)
+
+
 @pytest.fixture
-def one_row_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_row_a_step(_no_hurry: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "SECONDS_A_STEP", -1)
 
 
