@@ -156,7 +156,8 @@ def test_what_runs_beside_the_server_is_started_again_when_it_was_killed(
 ) -> None:
     running = serve(fresh_database).ready()
     (killed,) = wait_until(lambda: running.running(command))
-    assert ("WEBHOOK_NETWORKS" in killed.environ()) is (command == "deliver_webhooks")
+    environment = wait_until(killed.environ)  # empty at the moment at which it becomes the command
+    assert ("WEBHOOK_NETWORKS" in environment) is (command == "deliver_webhooks")
     os.kill(killed.pid, signal.SIGKILL)
 
     wait_until(lambda: [one for one in running.running(command) if one.pid != killed.pid])
