@@ -37,6 +37,18 @@ def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None =
     return results
 
 
+def refusals(intakes: Sequence[Intake]) -> list[Refusal | None]:
+    """Return why each would be refused, whatever its lead has open; None for what would be stored."""
+    sources = _sources(intakes, None)
+    return [_refusal_of(sources.get(intake.source_code)) for intake in intakes]
+
+
+def _refusal_of(source: Source | None) -> Refusal | None:
+    if source is None:
+        return SourceNotFound()
+    return None if source.is_active else SourceInactive()
+
+
 @dataclass
 class Chunk:
     """What is known of the contacts that are registered together, and what is to be stored of them."""

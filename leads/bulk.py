@@ -1,6 +1,6 @@
 """Many contacts by one call: each row is read, registered and answered by itself."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +19,7 @@ from leads.showing import intake_serializer, shown_as_registered
 
 type Row = Intake | ValidationError
 type Result = Registration | Refusal
+type Outcome = Result | ValidationError
 
 
 def read(row: Any) -> Row:
@@ -27,6 +28,17 @@ def read(row: Any) -> Row:
         return Intake(**intake_serializer(get_language()).run_validation(row))
     except ValidationError as error:
         return error
+
+
+def readable(rows: Iterable[Row]) -> list[Intake]:
+    """Return the rows that could be read."""
+    return [row for row in rows if isinstance(row, Intake)]
+
+
+def outcomes[Other](rows: Iterable[Row], results: Iterable[Other]) -> Iterator[Other | ValidationError]:
+    """Yield what became of each row: the results are those of the rows that could be read."""
+    of_readable = iter(results)
+    return (next(of_readable) if isinstance(row, Intake) else row for row in rows)
 
 
 def register(rows: Sequence[Row], *, among: Collection[int] | None, call: Retryable | None) -> Response:
@@ -47,7 +59,7 @@ def register(rows: Sequence[Row], *, among: Collection[int] | None, call: Retrya
                 else None
             )
             with doing(step):
-                results = register_chunk([row for row in chunk if isinstance(row, Intake)], among=among)
+                results = register_chunk(readable(chunk), among=among)
             answers += show(results)
     return _answer(answers)
 
@@ -58,12 +70,10 @@ def _answer(answers: Sequence[Any]) -> Response:
 
 def _shown(rows: Sequence[Row], first: int, results: Sequence[Result]) -> list[dict[str, Any]]:
     """Return what the rows are answered with, `results` being what became of those that could be read."""
-    of_intakes = iter(results)
-    whole: Iterator[Result | ValidationError] = (next(of_intakes) if isinstance(row, Intake) else row for row in rows)
-    return [{"index": index, **_told(result)} for index, result in enumerate(whole, first)]
+    return [{"index": index, **_told(outcome)} for index, outcome in enumerate(outcomes(rows, results), first)]
 
 
-def _told(result: Result | ValidationError) -> dict[str, Any]:
+def _told(result: Outcome) -> dict[str, Any]:
     if isinstance(result, Registration):
         contact = shown_as_registered(result)
         return {"status": HTTPStatus.CREATED if result.created else HTTPStatus.OK, "contact": contact}

@@ -5,7 +5,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import batched, islice
@@ -17,11 +17,9 @@ from rest_framework.exceptions import ValidationError
 
 from crm_project.api.errors import answer_to
 from crm_project.api.refusals import Refusal
-from distribution.errors import SourceInactive, SourceNotFound
 from distribution.intake import Intake
-from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
-from leads.bulk import Result, Row, read
-from leads.models import Source
+from distribution.intake_in_bulk import MOST_IN_A_CHUNK, refusals, register_chunk
+from leads.bulk import Outcome, Row, outcomes, read, readable
 
 FIELDS = ("external_id", "source_code", "name", "phone", "email", "text", "event_id")
 STANDARD_INPUT = "-"
@@ -117,29 +115,22 @@ def opened(name: str) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-type Outcome = tuple[Line, Result | ValidationError]
-
-
-def store(table: ContactTable) -> Iterator[list[Outcome]]:
+def store(table: ContactTable) -> Iterator[list[tuple[Line, Outcome]]]:
     """Register the rows, a chunk in each transaction, and yield what became of each."""
-    for lines in batched(table.lines(), MOST_IN_A_CHUNK):
-        results = iter(register_chunk([line.row for line in lines if isinstance(line.row, Intake)]))
-        yield [(line, next(results) if isinstance(line.row, Intake) else line.row) for line in lines]
+    return _by_chunks(table, register_chunk)
 
 
 def rehearse(table: ContactTable) -> Iterator[list[tuple[Line, Refusal | ValidationError | None]]]:
     """Yield the rows with why each would be refused, None for those that would be stored; nothing is written."""
-    active = dict(Source.objects.values_list("code", "is_active"))
+    return _by_chunks(table, refusals)
+
+
+def _by_chunks[Other](
+    table: ContactTable, work: Callable[[list[Intake]], list[Other]]
+) -> Iterator[list[tuple[Line, Other | ValidationError]]]:
     for lines in batched(table.lines(), MOST_IN_A_CHUNK):
-        yield [(line, _why_not(line.row, active)) for line in lines]
-
-
-def _why_not(row: Row, active: Mapping[str, bool]) -> Refusal | ValidationError | None:
-    if isinstance(row, ValidationError):
-        return row
-    if row.source_code not in active:
-        return SourceNotFound()
-    return None if active[row.source_code] else SourceInactive()
+        rows = [line.row for line in lines]
+        yield list(zip(lines, outcomes(rows, work(readable(rows))), strict=True))
 
 
 def reasons(error: Refusal | ValidationError) -> str:

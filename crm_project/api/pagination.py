@@ -83,9 +83,9 @@ class Pages(PageNumberPagination):
     Where the numbered pages end, after HIGHEST_COUNT rows, `next` leads on by a cursor.
     """
 
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 500
+    page_size = CursorPages.page_size
+    page_size_query_param = CursorPages.page_size_query_param
+    max_page_size = CursorPages.max_page_size
     cursor_query_param = CursorPages.cursor_query_param
     django_paginator_class = CountedSoFar
     page: Any

@@ -16,7 +16,7 @@ from django.utils.translation import override
 from model_bakery import baker
 
 from crm_project.admin.deliveries import FAILURES
-from crm_project.admin.webhooks import MOST_SECRETS_AT_ONCE
+from crm_project.admin.webhooks import MOST_SECRETS_AT_ONCE, is_well
 from crm_project.testing.admin_pages import Fields, address, messages, open_form, run, save, shown
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.testing.staff import staff
@@ -705,3 +705,10 @@ def fill(count: int, endpoint: Endpoint | None = None, **fields: Any) -> Endpoin
     deliveries = Delivery.objects.bulk_create(rows)
     Attempt.objects.bulk_create(Attempt(delivery=one, milliseconds=1) for one in [first, *deliveries])
     return first.endpoint
+
+
+@pytest.mark.parametrize(("seconds", "well"), [(-1, True), (60, False)])
+def test_an_endpoint_is_well_again_when_the_pause_it_asked_for_is_over(seconds: int, well: bool) -> None:
+    endpoint = make_endpoint(paused_until=timezone.now() + timedelta(seconds=seconds))
+
+    assert is_well(endpoint) is well

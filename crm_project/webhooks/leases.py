@@ -95,6 +95,7 @@ def take_up(endpoint_id: int, most: int, moment: datetime | None = None) -> list
         deliveries = list(locked[:most])
         if not deliveries:
             _put_off_what_looks_due(endpoint_id)
+            return []
         lease = _lease(deliveries)
         secrets = list(Secret.objects.valid().filter(endpoint=endpoint_id).values_list("value", flat=True))
         return [

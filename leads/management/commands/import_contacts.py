@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from crm_project.api.refusals import Refusal
 from distribution.intake import Registration
+from distribution.intake_in_bulk import MOST_IN_A_CHUNK
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, stopping_between_steps, until
 from distribution.management.progress import with_progress
@@ -107,7 +108,7 @@ class Command(DatabaseCommand):
                                 refused.add(line, reasons(result))
             finally:
                 self.stdout.write(" ".join(summary(tally, refused.path)))
-        return tally, tally.total() - tally["waiting"] == table.length
+        return tally, tally.total() == table.length
 
     def _rehearse(self, table: ContactTable) -> tuple[Counter[str], bool]:
         tally = Counter[str]()
@@ -123,7 +124,7 @@ class Command(DatabaseCommand):
         return tally, True
 
     def _watched[T](self, chunks: Iterable[T], table: ContactTable) -> Iterable[T]:
-        return with_progress(chunks, _("Importing"), -(-table.length // 100))
+        return with_progress(chunks, _("Importing"), -(-table.length // MOST_IN_A_CHUNK))
 
 
 def heading(text: str) -> tuple[str, str]:
