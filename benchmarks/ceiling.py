@@ -26,11 +26,15 @@ CONNECTIONS = 8
 REGISTER = """
 WITH source AS (
     SELECT id FROM leads_source WHERE code = %(source_code)s AND is_active
+), known AS (
+    SELECT lead_id AS id FROM leads_identity WHERE value = %(external_id)s AND kind = 'external_id'
 ), new_lead AS (
-    INSERT INTO leads_lead (external_id, created_at) VALUES (%(external_id)s, now())
-    ON CONFLICT DO NOTHING RETURNING id
+    INSERT INTO leads_lead (external_id, created_at)
+    SELECT %(external_id)s, now() WHERE NOT EXISTS (SELECT FROM known) RETURNING id
+), identity AS (
+    INSERT INTO leads_identity (lead_id, kind, value) SELECT id, 'external_id', %(external_id)s FROM new_lead
 ), lead AS (
-    SELECT id FROM new_lead UNION ALL SELECT id FROM leads_lead WHERE external_id = %(external_id)s
+    SELECT id FROM known UNION ALL SELECT id FROM new_lead
 ), drawn AS MATERIALIZED (
     SELECT operator.id
     FROM operators_weight AS weight
@@ -61,8 +65,9 @@ WHERE weight.source_id = ? AND weight.weight > 0 AND operator.is_active AND oper
 """
 COUNT_UP = "UPDATE operators_operator SET load = load + 1 WHERE id = ?"
 FIND_SOURCE = "SELECT id FROM leads_source WHERE code = ? AND is_active"
-FIND_LEAD = "SELECT id FROM leads_lead WHERE external_id = ?"
+FIND_LEAD = "SELECT lead_id FROM leads_identity WHERE value = ? AND kind = 'external_id'"
 CREATE_LEAD = "INSERT INTO leads_lead (external_id, created_at) VALUES (?, ?) RETURNING id"
+CREATE_IDENTITY = "INSERT INTO leads_identity (lead_id, kind, value) VALUES (?, 'external_id', ?)"
 INSERT_CONTACT = """
 INSERT INTO leads_contact (
     lead_id, source_id, operator_id, status, external_id, name, phone, email, text, data, created_at, assigned_at
@@ -108,7 +113,7 @@ def register(connection: sqlite3.Connection, external_id: str) -> None:
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
     (source_id,) = connection.execute(FIND_SOURCE, [SOURCE_CODE]).fetchone()
     lead = connection.execute(FIND_LEAD, [external_id]).fetchone()
-    (lead_id,) = lead or connection.execute(CREATE_LEAD, [external_id, now]).fetchone()
+    (lead_id,) = lead or create_lead(connection, external_id, now)
     candidates = connection.execute(CANDIDATES, [source_id]).fetchall()
     if candidates:
         held = [weight for _operator_id, weight in candidates]
@@ -118,3 +123,10 @@ def register(connection: sqlite3.Connection, external_id: str) -> None:
     else:
         row = [lead_id, source_id, None, "waiting", external_id, now, None]
     connection.execute(INSERT_CONTACT, row)
+
+
+def create_lead(connection: sqlite3.Connection, external_id: str, now: str) -> tuple[int]:
+    """Store a lead and what they are known by; return the id."""
+    lead: tuple[int] = connection.execute(CREATE_LEAD, [external_id, now]).fetchone()
+    connection.execute(CREATE_IDENTITY, [*lead, external_id])
+    return lead

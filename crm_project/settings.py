@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import phonenumbers
 from django.templatetags.static import static
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +30,11 @@ DATABASES = {"default": database(f"sqlite:///{BASE_DIR / 'crm.db'}", LOCK_TIMEOU
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
 LANGUAGE_CODE = env.str("DEFAULT_LANGUAGE", "en", validate=validate.OneOf([code for code, _name in LANGUAGES]))
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
+PHONE_REGION = env.str(
+    "PHONE_REGION",
+    "RU",
+    validate=validate.OneOf(phonenumbers.SUPPORTED_REGIONS, error="Must be a country, such as RU or DE."),
+)
 
 # What the product is made of
 

@@ -34,6 +34,46 @@ class ContactNotFound(Refusal):
     status = HTTPStatus.NOT_FOUND
 
 
+class LeadNotFound(Refusal):
+    """No lead has this id."""
+
+    code = "not_found"
+    message = _("There is no lead with this id.")
+    status = HTTPStatus.NOT_FOUND
+
+
+class SameLead(Refusal):
+    """A lead cannot be merged into itself."""
+
+    code = "same_lead"
+    message = _("This is one and the same lead. Choose another.")
+
+
+class CannotUndoMerge(Refusal):
+    """Something has happened since: what came by which of the two is not known any more."""
+
+    code = "cannot_undo_merge"
+    message = _("This merge cannot be undone any more: something has happened to the lead since.")
+
+
+class PhoneUnreadable(Refusal):
+    """The source knows leads by their phone, and what was sent is none."""
+
+    code = "phone_unreadable"
+    message = _("This is no valid phone number. Send it with its country, +79123456789 say, or as it is dialled.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "external_id"
+
+
+class EmailUnreadable(Refusal):
+    """The source knows leads by their e-mail, and what was sent is none."""
+
+    code = "email_unreadable"
+    message = _("This is no e-mail address. Send one such as ivan@example.com.")
+    status = HTTPStatus.BAD_REQUEST
+    field = "external_id"
+
+
 class SourceInactive(Refusal):
     """The source takes no new contacts."""
 

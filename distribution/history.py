@@ -26,6 +26,7 @@ RECORDED = {
         "reuse_open_contact",
         "strategy",
         "prefer_same_operator",
+        "identified_by",
         "link_template",
     ),
 }

@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from crm_project.statements import KeptInsert, KeptStatement
 from distribution.assignment import Unconfirmed, draw_operator, give, put_in_queue
 from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
+from distribution.identities import known_by, lead_known_by, store_lead
 from distribution.locks import lock_for_draw, lock_lead, lock_operator_with_room
 from distribution.models import Trigger
 from distribution.queue import drain_after_commit
 from distribution.selectors import operator_to_return_to, queue_before, sources_sharing_operators
 from distribution.transactions import StartAnew, in_transaction
-from leads.models import Contact, Lead, Source, SourceEvent
+from leads.models import Contact, Identity, Source, SourceEvent
 from operators.models import Operator
 
 
@@ -52,7 +53,7 @@ def register_contact(intake: Intake, *, among: Collection[int] | None = None) ->
 
     The contact of an event that the source sent before is returned instead, unchanged; so is, on a source that
     reuses open contacts, the lead's open contact there. `among` are the sources that exist for the caller, None for
-    all. Raises SourceNotFound and SourceInactive, with nothing stored.
+    all. Raises SourceNotFound, SourceInactive, PhoneUnreadable and EmailUnreadable, with nothing stored.
     """
     source, lead_id = _source_and_lead(intake, among)
     if answered := _contact_of_event(source, intake.event_id):
@@ -68,26 +69,20 @@ def register_contact(intake: Intake, *, among: Collection[int] | None = None) ->
 def _source_and_lead(intake: Intake, among: Collection[int] | None) -> tuple[Source, int]:
     for source in _sources_beside_lead(intake.source_code, intake.external_id):
         if among is None or source.pk in among:
-            return source, source.known_lead_id or _new_lead(intake.external_id)
+            known = known_by(source, intake.external_id)
+            as_sent = known.value == intake.external_id
+            lead_id = source.known_lead_id if as_sent else lead_known_by(known)
+            return source, lead_id or store_lead(known)
     raise SourceNotFound
 
 
-def _new_lead(external_id: str) -> int:
-    lead = Lead(external_id=external_id)
-    if _insert_lead(lead):
-        return lead.pk
-    # Another call has stored the same lead at this moment: the unique key decided, and the loser reads that one.
-    return Lead.objects.only("pk").get(external_id=external_id).pk
-
-
-_insert_lead = KeptInsert(Lead, ignore_conflicts=True)
 _insert_event = KeptInsert(SourceEvent, ignore_conflicts=True)
 
 
 @KeptStatement
 def _sources_beside_lead(code: Any, external_id: Any) -> QuerySet[Any]:
-    lead = Lead.objects.filter(external_id=external_id).order_by().values("pk")
-    return Source.objects.filter(code=code).order_by().annotate(known_lead_id=Subquery(lead))
+    known = Identity.objects.filter(kind=OuterRef("identified_by"), value=external_id).order_by()
+    return Source.objects.filter(code=code).order_by().annotate(known_lead_id=Subquery(known.values("lead")))
 
 
 def _contact_of_event(source: Source, event_id: str) -> Contact | None:

@@ -1,6 +1,6 @@
 """Registering many contacts: up to a hundred in one transaction, each by the same rules as one alone."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import IntegrityError
@@ -10,6 +10,7 @@ from crm_project.api.refusals import Refusal
 from distribution.assignment import Placement, place
 from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
+from distribution.identities import Known, known_by, leads_known_by, store_leads
 from distribution.intake import EventStoredMeanwhile, Intake, Registration, new_contact
 from distribution.locks import lock_for_draws, lock_leads
 from distribution.models import Trigger
@@ -22,6 +23,7 @@ from leads.models import Contact, Lead, Source, SourceEvent
 MOST_IN_A_CHUNK = 100
 
 type Event = tuple[int, str]
+type Sent = tuple[str, str]  # an external id to a source
 type Writer = tuple[int, int]  # a lead on a source
 
 
@@ -40,12 +42,14 @@ def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None =
 def refusals(intakes: Sequence[Intake]) -> list[Refusal | None]:
     """Return why each would be refused, whatever its lead has open; None for what would be stored."""
     sources = _sources(intakes, None)
-    return [_refusal_of(sources.get(intake.source_code)) for intake in intakes]
+    return [_refusal_of(intake, sources.get(intake.source_code)) for intake in intakes]
 
 
-def _refusal_of(source: Source | None) -> Refusal | None:
+def _refusal_of(intake: Intake, source: Source | None) -> Refusal | None:
     if source is None:
         return SourceNotFound()
+    if isinstance(known := _known(source, intake.external_id), Refusal):
+        return known
     return None if source.is_active else SourceInactive()
 
 
@@ -54,7 +58,8 @@ class Chunk:
     """What is known of the contacts that are registered together, and what is to be stored of them."""
 
     sources: Mapping[str, Source]
-    leads: Mapping[str, int]
+    known: Mapping[Sent, Known | Refusal]
+    leads: Mapping[Known, int]
     of_event: dict[Event, Contact]
     open_contacts: dict[Writer, Contact]
     last_operators: dict[int, int]
@@ -66,15 +71,17 @@ class Chunk:
     def read(cls, intakes: Sequence[Intake], sources: Mapping[str, Source]) -> "Chunk":
         """Read what there is, and lock it in the order of docs/locking.md."""
         of_event = _contacts_of_events(intakes, sources)
-        new = [one for one in intakes if one.source_code in sources and _event(one, sources) not in of_event]
+        known = {_sent(one): _known(sources[one.source_code], one.external_id) for one in _of(intakes, sources)}
+        new = [one for one in _of(intakes, sources) if _event(one, sources) not in of_event]
         taken = [one for one in new if sources[one.source_code].is_active]
-        leads = _leads({one.external_id for one in new}, stored={one.external_id for one in taken})
+        leads = _leads([known[_sent(one)] for one in new], stored=[known[_sent(one)] for one in taken])
         drawing = {sources[one.source_code] for one in taken}
         open_contacts = _open_contacts(leads, [source for source in sources.values() if source.reuse_open_contact])
         lock_for_draws(drawing)
         returning = any(source.prefer_same_operator for source in drawing)
         return cls(
             sources=sources,
+            known=known,
             leads=leads,
             of_event=of_event,
             open_contacts=open_contacts,
@@ -87,13 +94,16 @@ class Chunk:
         source = self.sources.get(intake.source_code)
         if source is None:
             return SourceNotFound()
+        known = self.known[_sent(intake)]
+        if isinstance(known, Refusal):
+            return known
         event = _event(intake, self.sources)
         if event in self.of_event:
             return Registration(self.of_event[event], created=False)
-        contact = self._open_contact(intake, source)
+        contact = self._open_contact(known, source)
         if contact is None and not source.is_active:
             return SourceInactive()
-        registration = Registration(contact or self._place(intake, source), created=contact is None)
+        registration = Registration(contact or self._place(known, intake, source), created=contact is None)
         if intake.event_id:
             self.of_event[event] = self.events[event] = registration.contact
         return registration
@@ -113,13 +123,13 @@ class Chunk:
         except IntegrityError as error:
             raise EventStoredMeanwhile from error
 
-    def _open_contact(self, intake: Intake, source: Source) -> Contact | None:
-        if not source.reuse_open_contact or intake.external_id not in self.leads:
+    def _open_contact(self, known: Known, source: Source) -> Contact | None:
+        if not source.reuse_open_contact or known not in self.leads:
             return None
-        return self.open_contacts.get((self.leads[intake.external_id], source.pk))
+        return self.open_contacts.get((self.leads[known], source.pk))
 
-    def _place(self, intake: Intake, source: Source) -> Contact:
-        contact = new_contact(self.leads[intake.external_id], source, intake)
+    def _place(self, known: Known, intake: Intake, source: Source) -> Contact:
+        contact = new_contact(self.leads[known], source, intake)
         returning_to = self.last_operators.get(contact.lead_id) if source.prefer_same_operator else None
         choice = self.rosters.choose(source, returning_to)
         attempt = Attempt(trigger=Trigger.ARRIVAL, account=choice.account, strategy=source.strategy)
@@ -134,13 +144,28 @@ def _event(intake: Intake, sources: Mapping[str, Source]) -> Event:
     return sources[intake.source_code].pk, intake.event_id
 
 
+def _sent(intake: Intake) -> Sent:
+    return intake.source_code, intake.external_id
+
+
+def _of(intakes: Sequence[Intake], sources: Mapping[str, Source]) -> list[Intake]:
+    return [intake for intake in intakes if intake.source_code in sources]
+
+
+def _known(source: Source, external_id: str) -> Known | Refusal:
+    try:
+        return known_by(source, external_id)
+    except Refusal as refusal:
+        return refusal
+
+
 def _sources(intakes: Sequence[Intake], among: Collection[int] | None) -> dict[str, Source]:
     rows = Source.objects.filter(code__in={one.source_code for one in intakes})
     return {source.code: source for source in rows if among is None or source.pk in among}
 
 
 def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]) -> dict[Event, Contact]:
-    asked = {_event(one, sources) for one in intakes if one.event_id and one.source_code in sources}
+    asked = {_event(one, sources) for one in _of(intakes, sources) if one.event_id}
     if not asked:
         return {}
     events = SourceEvent.objects.select_related("contact__source", "contact__operator").filter(
@@ -149,21 +174,14 @@ def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]
     return {(event.source_id, event.event_id): event.contact for event in events}
 
 
-def _leads(external_ids: Collection[str], *, stored: Collection[str]) -> dict[str, int]:
-    """Return the leads by external id, those in `stored` whether they were known or not."""
-    known = _known_leads(external_ids)
-    if missing := sorted(set(stored) - known.keys()):
-        # In order, so that two who store the same leads wait for each other one way only.
-        Lead.objects.bulk_create([Lead(external_id=external_id) for external_id in missing], ignore_conflicts=True)
-        known |= _known_leads(missing)
-    return known
+def _leads(asked: Iterable[Known | Refusal], *, stored: Iterable[Known | Refusal]) -> dict[Known, int]:
+    """Return the leads that are there, and those in `stored` whether they were there or not."""
+    leads = leads_known_by({one for one in asked if isinstance(one, Known)})
+    missing = {one for one in stored if isinstance(one, Known)} - leads.keys()
+    return leads | store_leads(missing) if missing else leads
 
 
-def _known_leads(external_ids: Collection[str]) -> dict[str, int]:
-    return dict(Lead.objects.filter(external_id__in=external_ids).order_by().values_list("external_id", "pk"))
-
-
-def _open_contacts(leads: Mapping[str, int], sources: Sequence[Source]) -> dict[Writer, Contact]:
+def _open_contacts(leads: Mapping[Known, int], sources: Sequence[Source]) -> dict[Writer, Contact]:
     if not sources:
         return {}
     # The locks make calls for one lead take turns, so that the second finds the contact of the first.

@@ -29,6 +29,12 @@ def lock_leads(lead_ids: Collection[int]) -> None:
     list(_locked(Lead.objects.filter(pk__in=lead_ids)).values_list("pk"))
 
 
+def lock_leads_for_deletion(lead_ids: Collection[int]) -> dict[int, Lead]:
+    """Lock the leads in one statement against everything, references from new rows included; return those there are."""
+    leads = Lead.objects.filter(pk__in=lead_ids).order_by("pk")
+    return {lead.pk: lead for lead in leads.select_for_update(no_key=False, of=("self",))}
+
+
 def lock_source(source_id: int) -> Source:
     """Lock and return the source. Raises SourceNotFound."""
     source = _locked(Source.objects.filter(pk=source_id)).first()

@@ -78,6 +78,12 @@ def operator_to_return_to(contact: Contact) -> int | None:
     return earlier.order_by("-id").values_list("operator_id", flat=True).first()
 
 
+def first_external_id(source_ids: Collection[int]) -> Subquery:
+    """Return the external id that a lead first sent to one of the sources, as an annotation of leads."""
+    sent = Contact.objects.filter(lead=OuterRef("pk"), source__in=source_ids).order_by("pk")
+    return Subquery(sent.values("external_id")[:1])
+
+
 def queue_before(source_id: int, operator_id: int) -> bool | None:
     """Return whether a contact waits, on any active source, that could be given to the operator.
 

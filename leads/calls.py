@@ -12,10 +12,12 @@ from distribution.errors import (
     ContactNotFound,
     CursorExpired,
     CursorUnknown,
+    EmailUnreadable,
     EmptyPeriod,
     NobodyAvailable,
     OperatorNotFound,
     OperatorUnavailable,
+    PhoneUnreadable,
     SourceInactive,
     SourceNotFound,
 )
@@ -47,6 +49,7 @@ SOURCE = {
     "reuse_open_contact": False,
     "strategy": "weighted_random",
     "prefer_same_operator": False,
+    "identified_by": "external_id",
     "link_template": "",
 }
 
@@ -311,8 +314,9 @@ CONTACT_CALLS = {
     "create": Call(
         summary=_("Register a contact"),
         description=_(
-            "The lead is found or created by `external_id`. An operator is drawn; when nobody is available the contact "
-            "waits: `status` is `waiting` and `operator_id` null.\n\n"
+            "The lead is found or created by `external_id`: as it is or, where the source says so in `identified_by`, "
+            "as the phone or the e-mail that it is, however it is written. An operator is drawn; when nobody is "
+            "available the contact waits: `status` is `waiting` and `operator_id` null.\n\n"
             "With an `event_id` that the source sent before, and for a lead whose contact on a source with "
             "`reuse_open_contact` is still open, the existing contact is given back."
         ),
@@ -325,7 +329,7 @@ CONTACT_CALLS = {
                 RegisteredContactSerializer, {**CONTACT, "created": False}, _("An existing contact was given back.")
             ),
         },
-        refusals=[SourceNotFound, SourceInactive],
+        refusals=[SourceNotFound, SourceInactive, PhoneUnreadable, EmailUnreadable],
     ),
     "bulk": Call(
         summary=_("Register many contacts"),

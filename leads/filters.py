@@ -1,11 +1,29 @@
 """What the lists of sources, leads and contacts can be narrowed by."""
 
+from collections.abc import Collection
+from typing import Any
+
 from django import forms
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
+from crm_project.access.permissions import caller_of
 from crm_project.api.filters import IdFilter, MomentField, MomentFilter, TextFilter, YesNoFilter
+from distribution.identities import leads_named
+from distribution.merging import survivor_of
 from leads.models import Contact, ContactStatus, Lead, Source
+
+
+class NarrowedFilter(filters.FilterSet):
+    """Filters that tell whoever is limited to some sources nothing of others."""
+
+    @property
+    def among(self) -> Collection[int] | None:
+        """The sources that exist for the caller, None for all."""
+        request: Any = self.request
+        caller = caller_of(request)
+        return None if caller is None else caller.source_ids
 
 
 class SourceFilter(filters.FilterSet):
@@ -19,14 +37,20 @@ class SourceFilter(filters.FilterSet):
         fields: list[str] = []
 
 
-class LeadFilter(filters.FilterSet):
+class LeadFilter(NarrowedFilter):
     """Filters of leads."""
 
-    external_id = TextFilter("external_id", help_text=_("A phone, an e-mail, or the id in the bot."))
+    external_id = TextFilter(
+        "external_id", help_text=_("A phone, an e-mail, or the id in the bot."), method="filter_known_by"
+    )
 
     class Meta:
         model = Lead
         fields: list[str] = []
+
+    def filter_known_by(self, leads: QuerySet[Lead], _name: str, external_id: str) -> QuerySet[Lead]:
+        """Return the leads who are known by it."""
+        return leads.filter(pk__in=leads_named(external_id, self.among))
 
 
 class PeriodForm(forms.Form):
@@ -54,18 +78,34 @@ class ChangesForm(forms.Form):
     )
 
 
-class ContactFilter(filters.FilterSet):
+class ContactFilter(NarrowedFilter):
     """Filters of contacts."""
 
     status = filters.ChoiceFilter(choices=ContactStatus.choices)
     source = IdFilter("source_id", help_text=_("The id of a source."))
     source_code = TextFilter("source__code", help_text=_("The code of a source."))
     operator = IdFilter("operator_id", help_text=_("The id of an operator."))
-    lead = IdFilter("lead_id", help_text=_("The id of a lead."))
-    external_id = TextFilter("external_id", help_text=_("The lead's id as this source sent it."))
+    lead = IdFilter("lead_id", help_text=_("The id of a lead."), method="filter_lead")
+    external_id = TextFilter(
+        "external_id",
+        help_text=_("The lead's id as this source sent it, or one by which the lead is known."),
+        method="filter_sent_by",
+    )
     created_after = MomentFilter("created_at", "gte", help_text=_("From this moment on."))
     created_before = MomentFilter("created_at", "lt", help_text=_("Before this moment."))
 
     class Meta:
         model = Contact
         fields: list[str] = []
+
+    def filter_lead(self, contacts: QuerySet[Contact], _name: str, lead_id: int) -> QuerySet[Contact]:
+        """Return the contacts of the lead, or of the one that it was merged into."""
+        return contacts.filter(lead=survivor_of(lead_id))
+
+    def filter_sent_by(self, contacts: QuerySet[Contact], _name: str, external_id: str) -> QuerySet[Contact]:
+        """Return the contacts that were sent with it, and those of the lead who is known by it."""
+        if self.among is not None:
+            return contacts.filter(external_id=external_id)
+        # Read first: within the statement a database would look at every contact for this "or".
+        lead_ids = list(leads_named(external_id).values_list("lead", flat=True))
+        return contacts.filter(Q(external_id=external_id) | Q(lead__in=lead_ids))

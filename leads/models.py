@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.validators import MinLengthValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Lower, Replace, Right
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -12,6 +13,15 @@ from django.utils.translation import pgettext_lazy
 from leads.links import chat_link, validate_link_template
 
 DEFAULT_STRATEGY = "weighted_random"
+END_OF_PHONE = 7
+
+
+class IdentityKind(models.TextChoices):
+    """By what a lead is known."""
+
+    EXTERNAL_ID = "external_id", pgettext_lazy("kind of an identity", "id in the bot, as it is")
+    PHONE = "phone", pgettext_lazy("kind of an identity", "phone")
+    EMAIL = "email", pgettext_lazy("kind of an identity", "e-mail")
 
 
 class Source(models.Model):
@@ -44,6 +54,16 @@ class Source(models.Model):
         db_default=False,
         help_text=_("A lead who wrote before goes back to the operator of their last contact, if available."),
     )
+    identified_by = models.CharField(
+        _("identified by"),
+        max_length=20,
+        choices=IdentityKind,
+        default=IdentityKind.EXTERNAL_ID,
+        db_default=IdentityKind.EXTERNAL_ID,
+        help_text=_(
+            "What the external ids of this source are. Phones and e-mails are the same lead however they are written."
+        ),
+    )
     link_template = models.CharField(
         _("link to the chat"),
         max_length=255,
@@ -65,6 +85,9 @@ class Source(models.Model):
             models.CheckConstraint(condition=~Q(name=""), name="source_has_a_name"),
             models.CheckConstraint(condition=~Q(code=""), name="source_has_a_code"),
             models.CheckConstraint(condition=~Q(strategy=""), name="source_has_a_strategy"),
+            models.CheckConstraint(
+                condition=Q(identified_by__in=IdentityKind.values), name="source_identified_by_a_kind"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -72,12 +95,11 @@ class Source(models.Model):
 
 
 class Lead(models.Model):
-    """A person or company, known by one external id across all sources."""
+    """A person or company, across all sources; `external_id` is the first by which they were known."""
 
     external_id = models.CharField(
         _("external id"),
         max_length=255,
-        unique=True,
         validators=[MinLengthValidator(1)],
         help_text=_("A phone, an e-mail, or the id in the bot."),
     )
@@ -93,12 +115,69 @@ class Lead(models.Model):
         return self.external_id
 
 
+class Identity(models.Model):
+    """Something by which a lead is known; they have several when leads were merged."""
+
+    lead = models.ForeignKey(Lead, on_delete=models.CASCADE, related_name="identities", verbose_name=_("lead"))
+    kind = models.CharField(_("kind"), max_length=20, choices=IdentityKind)
+    value = models.CharField(_("value"), max_length=255)
+
+    class Meta:
+        verbose_name = _("identity")
+        verbose_name_plural = _("identities")
+        ordering = ["id"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["value", "kind"], name="identity_of_one_lead"),
+            models.CheckConstraint(condition=~Q(value=""), name="identity_has_a_value"),
+            models.CheckConstraint(condition=Q(kind__in=IdentityKind.values), name="identity_of_a_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Merge(models.Model):
+    """Two leads that turned out to be one: `lead_id` is the one that is gone, and what came from it.
+
+    Leads are named by number alone: the survivor may be merged in turn. Nothing here tells who the lead was, so that
+    it may stay when their data is erased.
+    """
+
+    survivor_id = models.PositiveBigIntegerField(_("survivor"), db_index=True)
+    lead_id = models.PositiveBigIntegerField(_("merged lead"), db_index=True)
+    lead_created_at = models.DateTimeField(_("created"))
+    identities: Any = models.JSONField(_("identities"))
+    contacts: Any = models.JSONField(_("contacts"))
+    newest_contact_id = models.PositiveBigIntegerField(_("newest contact at that time"))
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    actor_name = models.CharField(_("by"), max_length=150, blank=True)
+    undone_at = models.DateTimeField(_("undone"), null=True)
+
+    class Meta:
+        verbose_name = _("merge of leads")
+        verbose_name_plural = _("merges of leads")
+        ordering = ["-id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.lead_id} → {self.survivor_id}"
+
+
 class ContactStatus(models.TextChoices):
     """The life of a contact."""
 
     WAITING = "waiting", pgettext_lazy("status of a contact", "waiting")
     ACTIVE = "active", pgettext_lazy("status of a contact", "active")
     CLOSED = "closed", pgettext_lazy("status of a contact", "closed")
+
+
+def end_of_phone() -> Func:
+    """Return the last digits of a contact's phone as an expression: they are the same in most ways of writing it."""
+    digits: Any = F("phone")
+    for sign in " -().":
+        digits = Replace(digits, Value(sign), Value(""))
+    return Right(digits, END_OF_PHONE)
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -169,6 +248,8 @@ class Contact(models.Model):
             models.Index("source", "created_at", "id", name="contact_queue", condition=Q(status="waiting")),
             models.Index("operator", name="contact_load", condition=Q(status="active")),
             models.Index("source", "created_at", "operator", name="contact_arrival"),
+            models.Index(end_of_phone(), name="contact_phone", condition=~Q(phone="")),
+            models.Index(Lower("email"), name="contact_email", condition=~Q(email="")),
         ]
         constraints = [
             models.CheckConstraint(

@@ -45,6 +45,7 @@ class SourceSerializer(StrictModelSerializer):
             "reuse_open_contact",
             "strategy",
             "prefer_same_operator",
+            "identified_by",
             "link_template",
             "reason",
         ]
@@ -52,11 +53,16 @@ class SourceSerializer(StrictModelSerializer):
 
 
 class LeadSerializer(serializers.ModelSerializer[Lead]):
-    """A lead."""
+    """A lead, by the external id that is known to the caller: that of the lead, or the one given as `known_as`."""
 
     class Meta:
         model = Lead
         fields = ["id", "external_id", "created_at"]
+
+    def to_representation(self, instance: Lead) -> dict[str, Any]:
+        """Return the lead as the caller knows it."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return {**shown, "external_id": getattr(instance, "known_as", instance.external_id)}
 
 
 # Of a text that is stored as it is sent, and may be left out, empty or null.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import get_language
 from rest_framework import status
 from rest_framework.decorators import action
@@ -32,8 +32,9 @@ from distribution.errors import SourceNotFound
 from distribution.explanation import explained
 from distribution.fairness_report import fairness_report
 from distribution.intake import Intake, Registration, register_contact
+from distribution.merging import survivor_of
 from distribution.period import Period
-from distribution.selectors import newest_decisions, queue_position
+from distribution.selectors import first_external_id, newest_decisions, queue_position
 from distribution.shares import Share, preview, shares
 from distribution.waiting import wait_of
 from leads import bulk
@@ -153,6 +154,18 @@ class LeadViewSet(ReadViewSet):
     def within(self, source_ids: Collection[int]) -> Q:
         """Return the filter of the leads who wrote to the sources."""
         return Q(pk__in=Contact.objects.filter(source__in=source_ids).values("lead"))
+
+    def get_queryset(self) -> QuerySet[Lead]:
+        """Return the leads that the caller may see, each as it was first known to the caller."""
+        source_ids = self.caller.source_ids
+        leads = super().get_queryset()
+        return leads if source_ids is None else leads.annotate(known_as=first_external_id(source_ids))
+
+    def get_object(self) -> Lead:
+        """Return the lead, or the one that it was merged into."""
+        self.kwargs["pk"] = survivor_of(int(self.kwargs["pk"]))
+        lead: Lead = super().get_object()
+        return lead
 
 
 class ContactViewSet(ReadViewSet):

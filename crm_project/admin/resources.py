@@ -16,7 +16,7 @@ from distribution import roster
 from distribution.history import settings_of
 from distribution.selectors import Cell, keys_of_weights
 from distribution.strategy import STRATEGIES
-from leads.models import Source
+from leads.models import IdentityKind, Source
 from operators.models import Operator, Weight
 
 LARGEST_ID = 2**63 - 1
@@ -226,6 +226,7 @@ class SourceResource(ServiceResource):
     strategy = column("strategy", TextCell())
     prefer_same_operator = column("prefer_same_operator", YesNoCell())
     reuse_open_contact = column("reuse_open_contact", YesNoCell())
+    identified_by = column("identified_by", TextCell())
     link_template = column("link_template", BlankCell())
 
     class Meta:
@@ -237,6 +238,7 @@ class SourceResource(ServiceResource):
             "strategy",
             "prefer_same_operator",
             "reuse_open_contact",
+            "identified_by",
             "link_template",
         )
         skip_unchanged = True
@@ -255,10 +257,13 @@ class SourceResource(ServiceResource):
         return (Source(code=row["code"]), True) if source is None else (source, False)
 
     def check(self, instance: Source) -> None:
-        """Refuse a strategy that there is not."""
+        """Refuse a strategy, or a kind of external ids, that there is not."""
         if instance.strategy not in STRATEGIES:
             sentence = _("There is no such strategy. Write one of: %(names)s.")
             raise ValidationError({"strategy": sentence % {"names": ", ".join(STRATEGIES)}})
+        if instance.identified_by not in IdentityKind.values:
+            sentence = _("External ids are none of that. Write one of: %(names)s.")
+            raise ValidationError({"identified_by": sentence % {"names": ", ".join(IdentityKind.values)}})
 
     def store(self, instance: Source, changes: dict[str, Any], *, new: bool) -> None:
         """Store the source."""

@@ -34,16 +34,16 @@ class IdFilter(Filter):
 
     field_class = forms.IntegerField
 
-    def __init__(self, field_name: str, help_text: str | Promise) -> None:
-        super().__init__(field_name, min_value=1, max_value=HIGHEST_ID)
+    def __init__(self, field_name: str, help_text: str | Promise, method: str | None = None) -> None:
+        super().__init__(field_name, method=method, min_value=1, max_value=HIGHEST_ID)
         set_override(self, "field", {**ID, "description": help_text})
 
 
 class TextFilter(CharFilter):
     """Rows that have a text."""
 
-    def __init__(self, field_name: str, help_text: str | Promise) -> None:
-        super().__init__(field_name)
+    def __init__(self, field_name: str, help_text: str | Promise, method: str | None = None) -> None:
+        super().__init__(field_name, method=method)
         set_override(self, "field", {"type": "string", "pattern": NOT_BLANK, "description": help_text})
 
 

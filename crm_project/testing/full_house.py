@@ -27,7 +27,7 @@ from distribution.models import BulkRow, BulkRun, Decision, Event, LoadChange, R
 from distribution.records import Account, rows, written
 from distribution.rounds import Outcome, Round
 from distribution.standing import Standing
-from leads.models import Contact, ContactStatus, Lead, Source
+from leads.models import Contact, ContactStatus, Identity, IdentityKind, Lead, Source
 from operators.models import Operator, Weight
 
 ROWS_AT_ONCE = 2_000
@@ -112,7 +112,7 @@ class FullHouse:
         return self.operators[-MOST_OPERATORS_ON_A_PAGE:] if source is self.sources[0] else self.operators[-1:]
 
     def _fill_contacts(self) -> None:
-        leads = store(Lead(external_id=f"lead_{number}") for number in range(self.extent.leads))
+        leads = store_leads(f"lead_{number}" for number in range(self.extent.leads))
         statuses = [
             *[ContactStatus.CLOSED] * self.extent.closed,
             *[ContactStatus.ACTIVE] * self.extent.active,
@@ -123,7 +123,7 @@ class FullHouse:
             self._contact(status, created_at, lead=leads[number % len(leads)], number=number)
             for number, (status, created_at) in enumerate(zip(statuses, moments, strict=True))
         )
-        [newest] = store([Lead(external_id="newest")])
+        [newest] = store_leads(["newest"])
         self.contacts += store(
             self._contact(ContactStatus.ACTIVE, self.now, lead=newest, number=number, operator=self.operators[-1])
             for number in range(self.extent.each)
@@ -256,6 +256,13 @@ def store[Row: Model](rows_to_store: Iterable[Row]) -> list[Row]:
     """Store the rows, in the order of their keys, and return them."""
     made = list(rows_to_store)
     return type(made[0])._default_manager.bulk_create(made, batch_size=ROWS_AT_ONCE) if made else []
+
+
+def store_leads(external_ids: Iterable[str]) -> list[Lead]:
+    """Store leads, each known by this, and return them."""
+    leads = store(Lead(external_id=external_id) for external_id in external_ids)
+    store(Identity(lead=lead, kind=IdentityKind.EXTERNAL_ID, value=lead.external_id) for lead in leads)
+    return leads
 
 
 def count_rows() -> None:

@@ -11,7 +11,7 @@ from crm_project.webhooks.models import Attempt, Delivery
 from distribution.intake import Intake, register_contact
 from distribution.models import Checkpoint, Decision, DrawCount, Event, LoadChange, RosterVersion, SettingChange
 from distribution.selectors import next_in_queue
-from leads.models import Contact, Lead, Source, SourceEvent
+from leads.models import Contact, Identity, IdentityKind, Lead, Merge, Source, SourceEvent
 from operators.models import Operator, Weight
 
 _numbers = count(1)
@@ -30,6 +30,13 @@ def make_source(weights: dict[Operator, int] | None = None, **fields: Any) -> So
     return source
 
 
+def make_lead(external_id: str = "", kind: str = IdentityKind.EXTERNAL_ID) -> Lead:
+    """Store a lead who is known by this, something new unless told otherwise."""
+    lead = baker.make(Lead, external_id=external_id or f"lead_{next(_numbers)}")
+    baker.make(Identity, lead=lead, kind=kind, value=lead.external_id)
+    return lead
+
+
 def arrive(source: Source, external_id: str = "", **fields: Any) -> Contact:
     """Register a contact of a lead, a new one unless named, and return it as the database has it."""
     external_id = external_id or f"lead_{next(_numbers)}"
@@ -39,7 +46,7 @@ def arrive(source: Source, external_id: str = "", **fields: Any) -> Contact:
 
 def make_contacts(count: int, source: Source, **fields: Any) -> list[Contact]:
     """Store many contacts of one lead at once, without a draw, waiting unless told otherwise."""
-    lead = baker.make(Lead)
+    lead = make_lead()
     return Contact.objects.bulk_create(
         Contact(**{"lead": lead, "source": source, "external_id": lead.external_id, **fields}) for _ in range(count)
     )
@@ -57,7 +64,7 @@ def empty_the_house() -> None:
     """Remove every row of the distribution, what is kept for ever included."""
     told = [Attempt, Delivery, Event]
     records = [*told, Decision, LoadChange, RosterVersion, DrawCount, Checkpoint, SettingChange]
-    models: list[Any] = [*records, SourceEvent, Contact, Lead, Weight, Source, Operator]
+    models: list[Any] = [*records, SourceEvent, Contact, Identity, Merge, Lead, Weight, Source, Operator]
     for model in models:
         rows = model.objects.all()
         rows._raw_delete(rows.db)

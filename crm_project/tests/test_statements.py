@@ -48,7 +48,8 @@ def rename(name: Any) -> Change:
 
 
 insert_contact = KeptInsert(Contact)
-insert_lead = KeptInsert(Lead, ignore_conflicts=True)
+insert_lead = KeptInsert(Lead)
+insert_source = KeptInsert(Source, ignore_conflicts=True)
 insert_event = KeptInsert(SourceEvent)
 
 
@@ -108,11 +109,11 @@ def test_a_row_is_stored_as_save_would() -> None:
 
 
 def test_a_conflict_is_ignored_only_when_asked_to() -> None:
-    lead = Lead(external_id="lead")
+    source = Source(code="bot", name="The first")
 
-    assert insert_lead(lead)
-    assert not insert_lead(Lead(external_id="lead"))
-    assert Lead.objects.get().pk == lead.pk
+    assert insert_source(source)
+    assert not insert_source(Source(code="bot", name="The second"))
+    assert Source.objects.get().pk == source.pk
 
 
 def test_what_the_database_refuses_is_raised() -> None:

@@ -18,7 +18,7 @@ NO_OTHER = {Operator: {"source_id": None}, Source: {"operator_id": None}}
 # What settings are while no change was recorded, of rows that were recorded before these settings existed.
 UNRECORDED: dict[type[Operator | Source], dict[str, Any]] = {
     Operator: {"is_paused": False},
-    Source: {"link_template": ""},
+    Source: {"link_template": "", "identified_by": "external_id"},
 }
 
 

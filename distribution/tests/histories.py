@@ -9,7 +9,7 @@ from itertools import batched
 
 from django.utils import timezone
 
-from crm_project.testing.rows import make_operator, make_source
+from crm_project.testing.rows import make_lead, make_operator, make_source
 from distribution.decisions import LONGEST_ROSTER_IN_A_DECISION
 from distribution.draw import draw
 from distribution.fairness import Judgement, Tally, judged
@@ -19,7 +19,7 @@ from distribution.rounds import Outcome, Round
 from distribution.standing import Obstacle, Standing
 from distribution.strategy import STRATEGIES, Strategy
 from distribution.tallies import Tallies
-from leads.models import Contact, Lead, Source
+from leads.models import Contact, Source
 
 BY_WEIGHT = STRATEGIES["weighted_random"]
 FAR_FROM_EVERY_LEDGER = 1_000_000_000
@@ -109,7 +109,7 @@ def store(source: Source, contacts: Iterable[list[Round]], start: datetime | Non
     The rows of the operators keep their loads, and all decisions are of one contact: only the decisions are read.
     """
     start = start or timezone.now() - timedelta(days=10)
-    lead = Lead.objects.create(external_id=f"lead of {source.code} {start}")
+    lead = make_lead(f"lead of {source.code} {start}")
     contact = Contact.objects.create(lead=lead, source=source, external_id=lead.external_id)
     versions = _Versions(source)
     stored = Decision.objects.count()

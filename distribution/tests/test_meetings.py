@@ -14,13 +14,13 @@ from django.test.utils import CaptureQueriesContext
 
 from crm_project.api.refusals import Refusal
 from crm_project.testing.concurrency import run_concurrently
-from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
 from distribution import assignment, intake, locks
 from distribution.decisions import Attempt
 from distribution.handling import close_contact
 from distribution.selectors import next_in_queue
 from distribution.transactions import in_transaction
-from leads.models import Contact, Lead, Source
+from leads.models import Contact, Source
 from operators.models import Operator
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -96,7 +96,7 @@ def arrive_while_another_joins_the_queue(start: Start) -> tuple[Contact, Contact
     """Commit a waiting contact while an arrival waits for the operator's lock; return (the waiting, the arrival)."""
     operator = make_operator(max_load=1)
     source = make_source({operator: 1})
-    lead = Lead.objects.create(external_id="first")
+    lead = make_lead("first")
     with transaction.atomic():
         locks.lock_operator(operator.pk)
         arrival = start(arrive, source)

@@ -20,6 +20,7 @@ from crm_project.testing.rows import (
     assert_loads_are_true,
     assert_nobody_waits_beside_a_free_operator,
     assert_rules_hold,
+    make_lead,
     make_operator,
     make_source,
 )
@@ -49,7 +50,8 @@ def new_leads() -> Iterator[str]:
 
 def known_leads() -> Iterator[str]:
     names = [f"lead_{number}" for number in range(50)]
-    Lead.objects.bulk_create(Lead(external_id=name) for name in names)
+    for name in names:
+        make_lead(name)
     return cycle(names)
 
 
@@ -132,7 +134,7 @@ def test_one_new_lead_who_writes_many_times_at_once_is_stored_once() -> None:
 def test_a_lead_whose_open_contact_is_reused_has_one_however_many_calls_meet(known: bool) -> None:
     source = make_source({make_operator(max_load=100): 1}, reuse_open_contact=True)
     if known:
-        Lead.objects.create(external_id="lead")
+        make_lead("lead")
     intake = Intake(source_code=source.code, external_id="lead")
 
     registrations = run_concurrently(lambda: register_contact(intake), times=32)
@@ -343,7 +345,7 @@ def test_deleting_an_operator_beside_arrivals_leaves_no_contact_without_theirs()
 def test_deleting_a_source_or_a_lead_beside_arrivals_loses_nothing_accepted() -> None:
     for _ in range(5):
         source = make_source({make_operator(): 1})
-        lead = Lead.objects.create(external_id=f"lead of {source.pk}")
+        lead = make_lead(f"lead of {source.pk}")
 
         def delete(source_id: int = source.pk, lead_id: int = lead.pk) -> None:
             for remove, row_id in ((roster.delete_lead, lead_id), (roster.delete_source, source_id)):

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
+from crm_project.testing.rows import arrive, assert_loads_are_true, make_lead, make_operator, make_source
 from distribution import roster
 from distribution.errors import HasContacts, OperatorNotFound, SourceNotFound
 from leads.models import Contact, Lead, Source
@@ -154,7 +154,7 @@ class TestDeleting:
         assert Contact.objects.filter(pk=contact.pk, operator=operator).exists()
 
     def test_a_source_and_a_lead_without_contacts_go(self) -> None:
-        source, lead = make_source({make_operator(): 1}), Lead.objects.create(external_id="tg:1")
+        source, lead = make_source({make_operator(): 1}), make_lead("tg:1")
 
         roster.delete_source(source.pk)
         roster.delete_lead(lead.pk)

@@ -69,6 +69,7 @@ class SourceAdmin(TransferAdmin, SourceLeavingAdmin):
         "strategy",
         "prefer_same_operator",
         "reuse_open_contact",
+        "identified_by",
         "link_template",
         "reason",
     )

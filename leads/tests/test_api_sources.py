@@ -30,6 +30,7 @@ class TestSources:
             "reuse_open_contact": False,
             "strategy": "weighted_random",
             "prefer_same_operator": False,
+            "identified_by": "external_id",
             "link_template": "",
         }
 

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from crm_project.testing.api import errors
 from crm_project.testing.clients import key_for
-from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.rows import arrive, make_lead, make_operator, make_source
 from leads.models import Contact, Lead, Source
 from operators.models import Operator, Weight
 
@@ -64,7 +64,7 @@ def test_a_scope_allows_its_calls_and_no_others(
 class TestAKeyForOneSource:
     @pytest.fixture
     def shared(self) -> Lead:
-        return Lead.objects.create(external_id="shared")
+        return make_lead("shared")
 
     def test_registers_on_it(self) -> None:
         source = make_source()

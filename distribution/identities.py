@@ -1,0 +1,101 @@
+"""Who wrote: by what a source knows its leads, and the lead behind it."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError
+from django.db.models import QuerySet
+
+from crm_project.api.refusals import Refusal
+from crm_project.statements import KeptInsert, KeptStatement, together
+from distribution.errors import EmailUnreadable, PhoneUnreadable
+from distribution.transactions import StartAnew
+from leads.identity import email_address, phone_number
+from leads.models import Contact, Identity, IdentityKind, Lead, Source
+
+type Reader = Callable[[str], str | None]
+
+READERS: dict[str, tuple[Reader, type[Refusal]]] = {
+    IdentityKind.PHONE: (phone_number, PhoneUnreadable),
+    IdentityKind.EMAIL: (email_address, EmailUnreadable),
+}
+
+
+class Known(NamedTuple):
+    """What a lead is known by: the kind, and the one form in which it is stored."""
+
+    kind: str
+    value: str
+
+
+class LeadStoredMeanwhile(StartAnew):
+    """Another call has stored the same lead at this moment: the next attempt finds it."""
+
+
+def known_by(source: Source, external_id: str) -> Known:
+    """Return what the source knows the lead by. Raises PhoneUnreadable and EmailUnreadable."""
+    if source.identified_by not in READERS:
+        return Known(source.identified_by, external_id)
+    read, unreadable = READERS[source.identified_by]
+    value = read(external_id)
+    if value is None:
+        raise unreadable
+    return Known(source.identified_by, value)
+
+
+def lead_known_by(known: Known) -> int | None:
+    """Return the id of the lead, if there is one."""
+    return next((lead_id for (lead_id,) in _lead_known_by(*known)), None)
+
+
+def leads_known_by(known: Collection[Known]) -> dict[Known, int]:
+    """Return the ids of those leads that there are."""
+    kinds, values = {one.kind for one in known}, {one.value for one in known}
+    rows = Identity.objects.filter(value__in=values, kind__in=kinds).order_by().values_list("kind", "value", "lead_id")
+    found = {Known(kind, value): lead_id for kind, value, lead_id in rows}
+    return {one: found[one] for one in known if one in found}
+
+
+def leads_named(external_id: str, among: Collection[int] | None = None) -> QuerySet[Any, Any]:
+    """Return the ids, as `lead`, of the leads who are known by it.
+
+    To whoever sees only the sources `among`, what a lead is known by elsewhere is not told: those who sent it there.
+    """
+    if among is None:
+        return Identity.objects.filter(value=external_id).order_by().values("lead")
+    return Contact.objects.filter(source__in=among, external_id=external_id).order_by().values("lead")
+
+
+def store_lead(known: Known) -> int:
+    """Store a lead who is not known yet and return the id. Raises LeadStoredMeanwhile."""
+    lead = Lead(external_id=known.value)
+    try:
+        with together():
+            _insert_lead(lead)
+            _insert_identity.values(lead_id=lead.pk, **known._asdict())
+    except IntegrityError as error:
+        raise LeadStoredMeanwhile from error
+    return lead.pk
+
+
+def store_leads(known: Iterable[Known]) -> dict[Known, int]:
+    """Store leads who are not known yet and return their ids. Raises LeadStoredMeanwhile."""
+    # In order, so that two who store the same leads wait for each other one way only.
+    ordered = sorted(known)
+    leads = Lead.objects.bulk_create(Lead(external_id=one.value) for one in ordered)
+    try:
+        Identity.objects.bulk_create(
+            Identity(lead=lead, **one._asdict()) for one, lead in zip(ordered, leads, strict=True)
+        )
+    except IntegrityError as error:
+        raise LeadStoredMeanwhile from error
+    return {one: lead.pk for one, lead in zip(ordered, leads, strict=True)}
+
+
+_insert_lead = KeptInsert(Lead)
+_insert_identity = KeptInsert(Identity)
+
+
+@KeptStatement
+def _lead_known_by(kind: Any, value: Any) -> QuerySet[Any, Any]:
+    return Identity.objects.filter(kind=kind, value=value).order_by().values_list("lead_id")

@@ -1,0 +1,44 @@
+"""The one form of a phone number and of an e-mail address, in which all ways of writing them are the same."""
+
+import re
+from unicodedata import normalize
+
+import phonenumbers
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+LONGEST_ADDRESS = 254
+
+# A number within other words may be anything; an extension, which is told by a word, comes behind the number.
+_WORDS_BEFORE = re.compile(r"(?!\s*tel:)[^\d+\uff0b]*[^\W\d_]", re.IGNORECASE)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def phone_number(text: str) -> str | None:
+    """Return the number as E.164 writes it, an extension behind it as in RFC 3966; None for what is no valid number.
+
+    A number without its country is read as people in PHONE_REGION dial it.
+    """
+    if _WORDS_BEFORE.match(text):
+        return None
+    try:
+        number = phonenumbers.parse(text, settings.PHONE_REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{written};ext={number.extension}" if number.extension else written
+
+
+def email_address(text: str) -> str | None:
+    """Return the address in small letters, its domain in those of its language; None for what is no address."""
+    local, _at, domain = normalize("NFC", text.strip().lower()).rpartition("@")
+    try:
+        address = f"{local}@{domain.encode('idna').decode('idna')}"
+        # Letters of every language are allowed before the @ (RFC 6531), which Django does not know.
+        validate_email(_NOT_ASCII.sub("x", local) + "@" + domain)
+    except (UnicodeError, ValidationError):
+        return None
+    return address if len(address) <= LONGEST_ADDRESS else None
