@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
-from leads.identity import email_address, phone_number
-from leads.models import END_OF_PHONE, Contact, Identity, Lead, end_of_phone
+from leads.identity import DIGITS_AT_END, EndOfPhone, email_address, phone_number
+from leads.models import Contact, Identity, Lead
 
 MOST_CONTACTS_READ = 100
 MOST_FOUND = 20
@@ -51,8 +51,8 @@ def _clues_of_others(lead_id: int, own: set[str]) -> Iterator[tuple[int, str]]:
     others = Contact.objects.exclude(lead=lead_id).order_by("-pk")
     known = Identity.objects.exclude(lead=lead_id).filter(value__in=own | digits).values_list("lead", "value", "value")
     yield from _read(known[:MOST_CONTACTS_READ])
-    ends = {number[-END_OF_PHONE:] for number in digits}
-    yield from _read(_given(others.exclude(phone="").alias(end=end_of_phone()).filter(end__in=ends)))
+    ends = {number[-DIGITS_AT_END:] for number in digits}
+    yield from _read(_given(others.exclude(phone="").alias(end=EndOfPhone("phone")).filter(end__in=ends)))
     yield from _read(_given(others.exclude(email="").alias(small=Lower("email")).filter(small__in=emails)))
 
 

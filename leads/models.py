@@ -4,16 +4,16 @@ from typing import Any
 
 from django.core.validators import MinLengthValidator
 from django.db import models
-from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Lower, Replace, Right
+from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from leads.identity import EndOfPhone
 from leads.links import chat_link, validate_link_template
 
 DEFAULT_STRATEGY = "weighted_random"
-END_OF_PHONE = 7
 
 
 class IdentityKind(models.TextChoices):
@@ -172,14 +172,6 @@ class ContactStatus(models.TextChoices):
     CLOSED = "closed", pgettext_lazy("status of a contact", "closed")
 
 
-def end_of_phone() -> Func:
-    """Return the last digits of a contact's phone as an expression: they are the same in most ways of writing it."""
-    digits: Any = F("phone")
-    for sign in " -().":
-        digits = Replace(digits, Value(sign), Value(""))
-    return Right(digits, END_OF_PHONE)
-
-
 class ContactQuerySet(models.QuerySet["Contact"]):
     """Contacts by their place in the work."""
 
@@ -248,7 +240,7 @@ class Contact(models.Model):
             models.Index("source", "created_at", "id", name="contact_queue", condition=Q(status="waiting")),
             models.Index("operator", name="contact_load", condition=Q(status="active")),
             models.Index("source", "created_at", "operator", name="contact_arrival"),
-            models.Index(end_of_phone(), name="contact_phone", condition=~Q(phone="")),
+            models.Index(EndOfPhone("phone"), name="contact_phone", condition=~Q(phone="")),
             models.Index(Lower("email"), name="contact_email", condition=~Q(email="")),
         ]
         constraints = [

@@ -11,9 +11,9 @@ from django.utils.translation import ngettext_lazy
 from unfold.admin import TabularInline
 
 from crm_project.admin.columns import list_link, moment, page_link, short
-from crm_project.admin.deletion import ProtectedDeletionAdmin
 from distribution import roster
 from distribution.board import with_excerpt
+from leads.admin.alike import AlikeAdmin
 from leads.admin.rows import chat_link, contact_count, last_name_given, status_label
 from leads.models import Contact, Lead
 
@@ -68,20 +68,21 @@ class ContactInline(TabularInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(ProtectedDeletionAdmin):
+class LeadAdmin(AlikeAdmin):
     """Leads and what they wrote; they come in through the API."""
 
     count_of_rows = ngettext_lazy("%(count)d lead", "%(count)d leads", "count")
     list_display = ("known_as", "called", "contacts", "created")
     search_fields = (
         "external_id",
+        "identities__value",
         "contacts__external_id",
         "contacts__name",
         "contacts__phone",
         "contacts__email",
     )
-    fields = ("external_id", "called", "created_at")
-    readonly_fields = ("called",)
+    fields = ("known_by", "called", "created_at")
+    readonly_fields = ("known_by", "called")
     inlines = (ContactInline,)
     show_full_result_count = False
 
@@ -102,6 +103,12 @@ class LeadAdmin(ProtectedDeletionAdmin):
     def known_as(self, lead: Lead) -> str:
         """Show the external id on one line."""
         return short(lead.external_id)
+
+    @admin.display(description=_("known by"))
+    def known_by(self, lead: Lead) -> str:
+        """Show everything that the lead is known by, or what they were known by last."""
+        told = [f"{identity} ({identity.get_kind_display()})" for identity in lead.identities.all()]
+        return ", ".join(told) or lead.external_id
 
     @admin.display(description=_("name"))
     def called(self, lead: Any) -> str:

@@ -1,14 +1,8 @@
 from django.db import migrations, models
-from django.db.models.functions import Lower, Replace, Right
+from django.db.models.functions import Lower
 
 from crm_project.postgresql.indexes import AddIndexInUse
-
-
-def digits():
-    expression = models.F("phone")
-    for sign in " -().":
-        expression = Replace(expression, models.Value(sign), models.Value(""))
-    return expression
+from leads.identity import EndOfPhone
 
 
 class Migration(migrations.Migration):
@@ -19,7 +13,7 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexInUse(
             model_name="contact",
-            index=models.Index(Right(digits(), 7), name="contact_phone", condition=~models.Q(phone="")),
+            index=models.Index(EndOfPhone("phone"), name="contact_phone", condition=~models.Q(phone="")),
         ),
         AddIndexInUse(
             model_name="contact",
