@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["crm_project.access.permissions.MayCall"],
     "ENUM_NAME_OVERRIDES": {
         "ContactStatus": "leads.models.ContactStatus",
+        "IdentityKind": "leads.models.IdentityKind",
+        "DecisionKind": "distribution.models.Kind",
         "Obstacle": "leads.reports.OBSTACLES",
         "ObstacleOfNext": "leads.reports.OBSTACLES_OF_NEXT",
     },

@@ -1,5 +1,6 @@
 """Who wrote: by what a source knows its leads, and the lead behind it."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
@@ -64,6 +65,13 @@ def leads_named(external_id: str, among: Collection[int] | None = None) -> Query
     if among is None:
         return Identity.objects.filter(value=external_id).order_by().values("lead")
     return Contact.objects.filter(source__in=among, external_id=external_id).order_by().values("lead")
+
+
+def leads_meant(text: str) -> list[Lead]:
+    """Return the leads whom somebody means who types this: those known by it, else the one with this number."""
+    known = list(Lead.objects.filter(pk__in=leads_named(text)).order_by("pk"))
+    number = re.fullmatch(r"[#№]? ?([0-9]{1,18})", text)
+    return known or list(Lead.objects.filter(pk=int(number[1]))) if number else known
 
 
 def store_lead(known: Known) -> int:

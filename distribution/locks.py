@@ -70,6 +70,15 @@ def lock_contact(contact_id: int) -> Contact:
     return contact
 
 
+def lock_contacts_for_deletion(contacts: QuerySet[Contact]) -> list[int]:
+    """Lock the contacts against everything, references from new rows included; return their ids.
+
+    Whoever gets a lock after a wait sees whether the contact still matches.
+    """
+    rows = contacts.order_by("pk").select_for_update(no_key=False, of=("self",))
+    return list(rows.values_list("pk", flat=True))
+
+
 def lock_operators(operator_ids: Iterable[int]) -> dict[int, Operator]:
     """Lock the operators in one statement and return by id those that exist."""
     return {operator.pk: operator for operator in _locked(Operator.objects.filter(pk__in=operator_ids))}

@@ -22,6 +22,7 @@ from distribution.errors import (
     SourceNotFound,
 )
 from leads.filters import ChangesForm, PeriodForm
+from leads.personal import LeadDataSerializer
 from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     DUPLICATE_OPERATOR,
@@ -136,6 +137,19 @@ CONTACT: dict[str, Any] = {
     "text": "",
     "data": {},
 }
+LEAD_DATA = {
+    **LEAD,
+    "erased_at": None,
+    "identities": [{"kind": "external_id", "value": "user_123"}],
+    "contacts": [
+        {
+            **CONTACT,
+            "event_ids": ["update_1001"],
+            "decisions": [{"at": MOMENT, "trigger": "arrival", "kind": "draw", "operator_id": 2, "reason": ""}],
+        }
+    ],
+}
+ERASED_LEAD = {**LEAD, "external_id": "erased:1"}
 CLOSED = {**CONTACT, "status": "closed", "closed_at": LATER}
 REOPENED = {**CONTACT, "assigned_at": LATER}
 REASSIGNED = {**CONTACT, "operator_id": 1, "operator_name": "Оператор 1", "assigned_at": LATER}
@@ -291,7 +305,22 @@ LEAD_CALLS = {
     ),
     "retrieve": Call(
         summary=_("Read a lead"),
+        description=_("A lead that was merged into another is answered as that one."),
         answers={status.HTTP_200_OK: Body(LeadSerializer, LEAD, _("The lead."))},
+    ),
+    "data": Call(
+        summary=_("Read everything that is stored of a lead"),
+        description=_("For whoever asks what is known of them: identities, contacts, and what became of each."),
+        answers={status.HTTP_200_OK: Body(LeadDataSerializer, LEAD_DATA, _("The lead with all that is stored."))},
+    ),
+    "erase": Call(
+        summary=_("Erase what tells who a lead was"),
+        description=_(
+            "Identities go, and the external id, name, phone, e-mail, text and data of every contact. The contacts "
+            "themselves stay with their operators and decisions: counts and loads are as before. Whoever writes by an "
+            "identity that the lead had is a new lead. It cannot be undone, and may be repeated."
+        ),
+        answers={status.HTTP_200_OK: Body(LeadSerializer, ERASED_LEAD, _("The lead, erased."))},
     ),
 }
 

@@ -14,6 +14,7 @@ from leads.identity import EndOfPhone
 from leads.links import chat_link, validate_link_template
 
 DEFAULT_STRATEGY = "weighted_random"
+ERASED = "erased"  # the external id of those whose data was erased
 
 
 class IdentityKind(models.TextChoices):
@@ -104,6 +105,8 @@ class Lead(models.Model):
         help_text=_("A phone, an e-mail, or the id in the bot."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    erased_at = models.DateTimeField(_("erased"), null=True, editable=False)
+    erased_by = models.CharField(_("by"), max_length=150, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = _("lead")
@@ -267,6 +270,8 @@ class Contact(models.Model):
     @property
     def chat_link(self) -> str | None:
         """The address of the chat with the lead, if the source, read with the contact, has a template for it."""
+        if self.external_id == ERASED:
+            return None
         return chat_link(self.source.link_template, self.external_id)
 
     @property

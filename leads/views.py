@@ -16,7 +16,9 @@ from crm_project.access.callers import (
     CLOSING,
     CREATING,
     MANAGING,
+    MANAGING_ALL,
     READING,
+    READING_ALL,
     READING_CONTACTS,
     REGISTERING,
 )
@@ -28,7 +30,8 @@ from crm_project.api.serializers import NoBody
 from crm_project.webhooks.messages import told
 from distribution import handling, roster
 from distribution.changes import Cursor, changes_after
-from distribution.errors import SourceNotFound
+from distribution.erasing import erase_lead
+from distribution.errors import LeadNotFound, SourceNotFound
 from distribution.explanation import explained
 from distribution.fairness_report import fairness_report
 from distribution.intake import Intake, Registration, register_contact
@@ -41,6 +44,7 @@ from leads import bulk
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
 from leads.filters import ContactFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
+from leads.personal import LeadDataSerializer, data_of
 from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
 from leads.serializers import (
     BulkIntakeSerializer,
@@ -144,8 +148,9 @@ class SourceViewSet(SettingsViewSet):
 
 
 class LeadViewSet(ReadViewSet):
-    """Leads: list and read."""
+    """Leads: list, read, tell everything that is stored of one, and forget it."""
 
+    rights = {**ReadViewSet.rights, "data": READING_ALL, "erase": MANAGING_ALL}
     calls = LEAD_CALLS
     queryset = Lead.objects.all()
     serializer_class = LeadSerializer
@@ -166,6 +171,23 @@ class LeadViewSet(ReadViewSet):
         self.kwargs["pk"] = survivor_of(int(self.kwargs["pk"]))
         lead: Lead = super().get_object()
         return lead
+
+    @action(detail=True, serializer_class=LeadDataSerializer, pagination_class=None, filterset_class=None)
+    def data(self, request: Request, pk: str) -> Response:
+        """Return everything that is stored of the lead."""
+        with missing_when(LeadNotFound):
+            return Response(data_of(self.get_object().pk))
+
+    @action(detail=True, methods=["post"], serializer_class=NoBody)
+    def erase(self, request: Request, pk: str) -> Response:
+        """Remove what tells who the lead was."""
+        self.validated(request)
+        lead_id = self.get_object().pk
+        with missing_when(LeadNotFound):
+            return self.answer(lambda: erase_lead(lead_id), self._show)
+
+    def _show(self, lead: Lead) -> Response:
+        return Response(LeadSerializer(lead).data)
 
 
 class ContactViewSet(ReadViewSet):

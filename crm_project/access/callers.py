@@ -37,6 +37,7 @@ class Right:
 
 READING = Right(frozenset({Scope.READ, Scope.MANAGE}), "view")
 MANAGING = Right(frozenset({Scope.MANAGE}), "change")
+READING_ALL = Right(frozenset({Scope.MANAGE}), "view", all_sources=True)
 MANAGING_ALL = Right(frozenset({Scope.MANAGE}), "change", all_sources=True)
 CREATING = Right(frozenset({Scope.MANAGE}), "add", all_sources=True)
 REGISTERING = Right(frozenset({Scope.REGISTER}), "add")

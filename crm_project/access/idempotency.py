@@ -32,6 +32,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT_FOR = timedelta(hours=24)
 UNFINISHED = HTTPStatus.PROCESSING
+ANSWERS_AT_A_TIME = 100
 VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -178,6 +179,13 @@ def is_final(error: Exception) -> bool:
     What a service refuses, such as a source that is not there, may be granted later.
     """
     return isinstance(error, ValidationError | ParseError)
+
+
+def change_answers(fragment: str, change: Callable[[Any], Any]) -> None:
+    """Let kept answers that hold the fragment of JSON be what `change` makes of them."""
+    for answer in KeptAnswer.objects.filter(body__contains=fragment).order_by("pk").iterator(ANSWERS_AT_A_TIME):
+        answer.body = JSONRenderer().render(change(json.loads(answer.body))).decode()
+        answer.save(update_fields=["body"])
 
 
 def replay(answer: KeptAnswer) -> HttpResponse:

@@ -18,13 +18,12 @@ from crm_project.admin.columns import moment, page_link
 from crm_project.admin.deletion import ProtectedDeletionAdmin
 from crm_project.admin.forms import is_number_of_row
 from crm_project.admin.outcome import EXPLAINED, explanation
-from distribution.identities import leads_named
+from distribution.identities import leads_meant
 from distribution.merging import can_undo, merge_leads, merges_into, survivor_of, undo_merge
 from distribution.resemblance import Resemblance, possibly_same
 from leads.models import Contact, Identity, Lead, Merge
 
 MOST_MERGES_SHOWN = 20
-SIGNS_OF_NUMBER = "#№ "
 
 
 class OtherLeadForm(forms.Form):
@@ -39,11 +38,7 @@ class OtherLeadForm(forms.Form):
 
     def clean_other(self) -> Lead:
         """Return the lead. Raises ValidationError when there is none, or more than one."""
-        named = self.cleaned_data["other"]
-        number = named.lstrip(SIGNS_OF_NUMBER)
-        leads = list(Lead.objects.filter(pk__in=leads_named(named)))
-        if not leads and is_number_of_row(number):
-            leads = list(Lead.objects.filter(pk=int(number)))
+        leads = leads_meant(self.cleaned_data["other"])
         if len(leads) != 1:
             several = _("Several leads are known by this. Type the number of the one that you mean.")
             raise forms.ValidationError(several if leads else _("There is no such lead."))

@@ -14,6 +14,7 @@ from crm_project.admin.columns import list_link, moment, page_link, short
 from distribution import roster
 from distribution.board import with_excerpt
 from leads.admin.alike import AlikeAdmin
+from leads.admin.personal import PersonalDataAdmin
 from leads.admin.rows import chat_link, contact_count, last_name_given, status_label
 from leads.models import Contact, Lead
 
@@ -68,7 +69,7 @@ class ContactInline(TabularInline):
 
 
 @admin.register(Lead)
-class LeadAdmin(AlikeAdmin):
+class LeadAdmin(AlikeAdmin, PersonalDataAdmin):
     """Leads and what they wrote; they come in through the API."""
 
     count_of_rows = ngettext_lazy("%(count)d lead", "%(count)d leads", "count")

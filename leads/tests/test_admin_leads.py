@@ -140,7 +140,7 @@ def test_the_page_takes_as_many_queries_however_much_the_lead_wrote(
     admin_client: Client, count: int, django_assert_max_num_queries: Any
 ) -> None:
     contact, *_others = make_contacts(count, make_source())
-    # The session, its user, the lead and whether it was merged, its contacts, who is alike, the merges; at first one more.
+    # The session and its user, the lead and whether it was merged, its contacts, who is alike, the merges.
     with django_assert_max_num_queries(11):
         admin_client.get(address(MODEL, "change", contact.lead_id))
 

@@ -189,6 +189,7 @@ def addresses() -> dict[str, tuple[str, Any]]:
         "operators create": ("/api/operators", {"name": "Anna", "external_id": "unique"}),
         "sources create": ("/api/sources", {"name": "Bot", "code": "unique"}),
         "sources set_operators": ("/api/sources/{source}/operators", {"operator_weights": []}),
+        "leads erase": ("/api/leads/{lead}/erase", {}),
         "contacts create": ("/api/contacts", BODY),
         "contacts bulk": ("/api/contacts/bulk", {"contacts": [BODY]}),
         "contacts close": ("/api/contacts/{contact}/close", {}),
@@ -213,7 +214,7 @@ def test_every_post_is_answered_again_and_done_once(api: APIClient, source: Sour
     if name == "contacts reopen":
         close_contact(contact.pk)
     address, body = addresses()[name]
-    url = address.format(source=source.pk, contact=contact.pk)
+    url = address.format(source=source.pk, contact=contact.pk, lead=contact.lead_id)
     filled = {field: free.pk if value == "{operator}" else value for field, value in body.items()}
 
     first = call(api, body=filled, address=url)
