@@ -69,6 +69,33 @@ KNOWN = list(islice(cycle(NEW[:50]), CONTACTS))
 ONE = ["lead"] * CONTACTS
 
 
+def test_eight_bulk_clients_beside_24_who_register_and_close_break_no_limit(server: StartServer) -> None:
+    house = House(server(), weights=[1] * 5, limit=20)
+
+    def in_bulk(client: int) -> list[int]:
+        rows = [{"external_id": f"lead_{number % 40}", "source_code": "bot"} for number in range(250)]
+        with house.server.client() as session:
+            answers = [session.post("/api/contacts/bulk", json={"contacts": rows}) for _ in range(2)]
+        assert {row["status"] for answer in answers for row in answer.json()["results"]} == {201}
+        return [answer.status_code for answer in answers]
+
+    def alone(client: int) -> list[int]:
+        codes = []
+        with house.server.client() as session:
+            for number in range(10):
+                contact = session.post("/api/contacts", json={"external_id": f"lead_{number}", "source_code": "bot"})
+                codes += [contact.status_code]
+                codes += [session.post(f"/api/contacts/{contact.json()['id']}/close").status_code]
+        return codes
+
+    calls = [partial(in_bulk, client) for client in range(8)] + [partial(alone, client) for client in range(24)]
+    codes = Counter(code for answered in run_concurrently(*calls) for code in answered)
+
+    assert codes == {200: 16 + 240, 201: 240}
+    assert house.statuses() == {"active": 100, "waiting": 4_000 - 100, "closed": 240}
+    assert house.counted() == house.loads() == [20] * 5
+
+
 @pytest.mark.parametrize("leads", [NEW, KNOWN, ONE], ids=["new leads", "known leads", "one lead"])
 def test_a_hundred_places_take_a_hundred_of_400_contacts_from_32_clients(server: StartServer, leads: list[str]) -> None:
     house = House(server(), weights=[1] * 5, limit=20)
