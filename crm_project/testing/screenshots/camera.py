@@ -17,7 +17,15 @@ CONTACT, SOURCE = "/admin/leads/contact/{contact}/change/", "/admin/leads/source
 DELIVERY = "/admin/webhooks/delivery/{delivery}/change/"
 OWN = "/admin/my-contacts/"
 FOR_DOCUMENTS = {"start": START, "queue": QUEUE, "matrix": MATRIX, "contact": CONTACT}
-NARROW_PAGES = {"start": START, "source": SOURCE, "contact": CONTACT, "delivery": DELIVERY}
+LEAD, MERGE = "/admin/leads/lead/{lead}/change/", "/admin/leads/lead/{lead}/merge/?other=%23{same}"
+NARROW_PAGES = {
+    "start": START,
+    "source": SOURCE,
+    "contact": CONTACT,
+    "lead": LEAD,
+    "merge": MERGE,
+    "delivery": DELIVERY,
+}
 WIDE_PAGES = {
     "start": START,
     "queue": QUEUE,
@@ -25,7 +33,9 @@ WIDE_PAGES = {
     "contacts": "/admin/leads/contact/",
     "contact": CONTACT,
     "leads": "/admin/leads/lead/",
-    "lead": "/admin/leads/lead/{lead}/change/",
+    "lead": LEAD,
+    "merge": MERGE,
+    "erase": "/admin/leads/lead/{lead}/erase/",
     "operators": "/admin/operators/operator/",
     "operator": "/admin/operators/operator/{operator}/change/",
     "operator_history": "/admin/operators/operator/{operator}/history/",

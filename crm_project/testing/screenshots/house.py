@@ -9,12 +9,14 @@ from django.core.management import call_command
 from django.db.models import Count
 from django.utils import timezone
 
+from crm_project.access.acting import Actor, acting
 from crm_project.setup.administrator import LOGIN, create_first_administrator
 from crm_project.webhooks.endpoints import add_secret, subscribe
 from crm_project.webhooks.messages import body_of
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, EventKind
 from crm_project.webhooks.sending import Failure
 from distribution.demo_accounts import WORKS_AS
+from distribution.merging import merge_leads
 from distribution.models import Event
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
@@ -45,12 +47,24 @@ def furnish() -> House:
     call_command("demo", contacts=str(CONTACTS))
     operator = Operator.objects.get(name=WORKS_AS)
     source = Source.objects.alias(number=Count("contacts")).order_by("-number")[0]
-    lead = Lead.objects.alias(number=Count("contacts")).order_by("-number")[0]
+    lead, *others = Lead.objects.alias(number=Count("contacts")).order_by("-number")[:3]
     contact = Contact.objects.active().order_by("-created_at")[0]
     delivery = _tell_others()
     rows = {"operator": operator, "source": source, "lead": lead, "contact": contact, "delivery": delivery}
-    ids = {name: row.pk for name, row in rows.items()} | {"endpoint": delivery.endpoint_id}
+    ids = {name: row.pk for name, row in rows.items()} | {
+        "endpoint": delivery.endpoint_id,
+        "same": _same(lead, *others),
+    }
     return House(_administrator(), _account_of(operator), ids)
+
+
+def _same(lead: Lead, same: Lead, merged: Lead) -> int:
+    """Let two leads have given one phone, and a third be merged into the first; return the id of the second."""
+    for one, phone in ((lead, "8 (912) 345-67-89"), (same, "+79123456789")):
+        Contact.objects.filter(lead=one).update(phone=phone)
+    with acting(Actor("", LOGIN)):
+        merge_leads(lead.pk, merged.pk)
+    return same.pk
 
 
 def _tell_others() -> Delivery:
