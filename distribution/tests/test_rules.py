@@ -24,14 +24,16 @@ from crm_project.testing.rows import (
     assert_nobody_waits_beside_a_free_operator,
     empty_the_house,
 )
-from distribution import handling, roster
+from distribution import handling, merging, roster
 from distribution.audit import broken_limits
+from distribution.contact_pruning import in_batches, remove_contacts
+from distribution.erasing import erase_lead
 from distribution.intake import Intake, register_contact
-from distribution.models import Decision
+from distribution.models import Decision, Event
 from distribution.pruning import Pruning, prune
 from distribution.strategy import STRATEGIES
 from distribution.verification import verify
-from leads.models import Contact, Lead, Source
+from leads.models import Contact, Lead, Merge, Source
 from operators.models import Operator
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +52,9 @@ SETTINGS_OF_A_SOURCE: dict[str, st.SearchStrategy[Any]] = {
     "reuse_open_contact": st.booleans(),
     "prefer_same_operator": st.booleans(),
     "strategy": st.sampled_from(sorted(STRATEGIES)),
+    "identified_by": st.sampled_from(["external_id", "phone"]),
 }
+EXTERNAL_IDS = ["a", "b", "+79123456789", "8 (912) 345-67-89"]
 
 
 class Distribution(RuleBasedStateMachine):
@@ -73,14 +77,15 @@ class Distribution(RuleBasedStateMachine):
             source = roster.create_source(name=code, code=code)
             roster.set_weights(source.pk, {operator.pk: 1 for operator in operators})
 
-    @rule(choice=choices, lead=st.sampled_from("abc"))
-    def a_lead_writes(self, choice: int, lead: str) -> None:
+    @rule(choice=choices, external_id=st.sampled_from(EXTERNAL_IDS))
+    def a_lead_writes(self, choice: int, external_id: str) -> None:
         source = self.one_of(Source, choice)
         try:
-            registration = register_contact(Intake(source_code=source.code, external_id=lead))
+            registration = register_contact(Intake(source_code=source.code, external_id=external_id))
         except Refusal as refusal:
-            assert refusal.code == "source_inactive"
-            assert not source.is_active
+            unreadable = source.identified_by == "phone" and len(external_id) == 1
+            assert refusal.code == ("phone_unreadable" if unreadable else "source_inactive")
+            assert unreadable or not source.is_active
         else:
             assert registration.created == (registration.contact.pk not in self.accepted)
             self.accepted.add(registration.contact.pk)
@@ -162,6 +167,50 @@ class Distribution(RuleBasedStateMachine):
     def delete_a_lead(self, choice: int) -> None:
         self.delete(roster.delete_lead, self.one_of(Lead, choice))
 
+    @precondition(lambda self: Lead.objects.count() > 1)
+    @rule(choice=choices, other=choices)
+    def merge_leads(self, choice: int, other: int) -> None:
+        survivor, lead = self.one_of(Lead, choice), self.one_of(Lead, other)
+        written = set(Contact.objects.filter(lead__in=[survivor, lead]).values_list("pk", flat=True))
+        try:
+            merging.merge_leads(survivor.pk, lead.pk)
+        except Refusal as refusal:
+            assert refusal.code == "same_lead"
+        else:
+            assert set(survivor.contacts.values_list("pk", flat=True)) == written
+            assert merging.survivor_of(lead.pk) == survivor.pk
+
+    @precondition(lambda self: Merge.objects.exists())
+    @rule(choice=choices)
+    def undo_a_merge(self, choice: int) -> None:
+        merge = self.one_of(Merge, choice)
+        can_undo = merging.can_undo(merge)
+        try:
+            lead = merging.undo_merge(merge.pk)
+        except Refusal as refusal:
+            assert (refusal.code, can_undo) == ("cannot_undo_merge", False)
+        else:
+            assert (lead.pk, [one.pk for one in lead.contacts.order_by("pk")]) == (merge.lead_id, merge.contacts)
+
+    @precondition(lambda self: Lead.objects.exists())
+    @rule(choice=choices)
+    def erase_a_lead(self, choice: int) -> None:
+        lead = erase_lead(self.one_of(Lead, choice).pk)
+        assert not lead.identities.exists()
+
+    @rule(size=st.integers(1, 5))
+    def prune_contacts(self, size: int) -> None:
+        now = timezone.now()
+        for batch in in_batches(now, size):
+            assert all(contact.is_closed for contact in batch)
+            assert remove_contacts([contact.pk for contact in batch], now).contacts == len(batch)
+            self.accepted -= {contact.pk for contact in batch}
+
+    @rule()
+    def forget_events(self) -> None:
+        rows = Event.objects.all()
+        rows._raw_delete(rows.db)
+
     @rule(batch=st.integers(1, 5), steps=st.integers(0, 8))
     def prune_and_stop_in_between(self, batch: int, steps: int) -> None:
         for step in islice(prune(Pruning(before=timezone.now(), batch=batch)), steps):
@@ -186,6 +235,10 @@ class Distribution(RuleBasedStateMachine):
         assert set(Contact.objects.values_list("pk", flat=True)) == self.accepted
 
     @invariant()
+    def every_lead_is_known_by_something_or_erased(self) -> None:
+        assert not Lead.objects.filter(identities=None, erased_at=None).exists()
+
+    @invariant()
     def nobody_waits_beside_a_free_operator(self) -> None:
         assert_nobody_waits_beside_a_free_operator()
 
@@ -208,7 +261,7 @@ class Distribution(RuleBasedStateMachine):
         empty_the_house()
         assert recorded_wrongly == []
 
-    def one_of[M: (Contact, Lead, Operator, Source)](self, model: type[M], choice: int) -> M:
+    def one_of[M: (Contact, Lead, Merge, Operator, Source)](self, model: type[M], choice: int) -> M:
         rows = model.objects.order_by("pk")
         return rows[choice % rows.count()]
 
