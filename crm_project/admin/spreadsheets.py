@@ -11,9 +11,7 @@ from django.utils.translation import gettext as _
 from import_export.formats.base_formats import CSV, XLSX, Format
 from openpyxl import load_workbook
 
-# A spreadsheet runs a cell that begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-MARK = "'"
+from crm_project.cells import as_written
 
 MOST_ROWS = 2_000
 MOST_COLUMNS = 50
@@ -62,20 +60,6 @@ class ExcelCSV(CSV):
 
 class Workbook(XLSX):
     """An XLSX."""
-
-
-def harmless(value: object) -> object:
-    """Return a text that no spreadsheet runs: marked with an apostrophe if it begins like a formula."""
-    # A text that begins like a marked one is marked too, so that each is read again as it was.
-    if isinstance(value, str) and value.lstrip(" " + MARK).startswith(FORMULA_SIGNS):
-        return MARK + value
-    return value
-
-
-def as_written(text: str) -> str:
-    """Return the text that `harmless` was given."""
-    without_mark = text.removeprefix(MARK)
-    return without_mark if harmless(without_mark) == text else text
 
 
 def csv_lines(data: bytes) -> Iterator[list[str]]:

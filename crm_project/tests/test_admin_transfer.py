@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 from openpyxl import Workbook, load_workbook
 
-from crm_project.admin.spreadsheets import as_written, harmless
+from crm_project.cells import as_written, harmless
 from crm_project.testing.admin_pages import Page, address, messages
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
 from crm_project.testing.staff import staff
