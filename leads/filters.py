@@ -1,10 +1,11 @@
-"""What the lists of sources, leads and contacts can be narrowed by."""
+"""What sources, leads, contacts and decisions can be narrowed by."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
 from crm_project.api.filters import IdFilter, MomentField, MomentFilter, TextFilter, YesNoFilter
+from distribution.models import Decision
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
@@ -68,4 +69,19 @@ class ContactFilter(filters.FilterSet):
 
     class Meta:
         model = Contact
+        fields: list[str] = []
+
+
+class DecisionFilter(filters.FilterSet):
+    """Filters of decisions."""
+
+    contact = IdFilter("contact_id", help_text=_("The id of a contact."))
+    source = IdFilter("source_id", help_text=_("The id of a source."))
+    source_code = TextFilter("source__code", help_text=_("The code of a source."))
+    operator = IdFilter("operator_id", help_text=_("The id of an operator."))
+    after = MomentFilter("at", "gte", help_text=_("From this moment on."))
+    before = MomentFilter("at", "lt", help_text=_("Before this moment."))
+
+    class Meta:
+        model = Decision
         fields: list[str] = []
