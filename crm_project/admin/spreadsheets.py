@@ -17,6 +17,8 @@ MOST_ROWS = 2_000
 MOST_COLUMNS = 50
 MOST_UNPACKED_BYTES = 20 * 1024 * 1024
 DELIMITERS = ";,\t"
+EXCEL_DELIMITER = ";"
+EXCEL_MARK = "\ufeff"  # says UTF-8
 
 
 class Unreadable(ValueError):
@@ -55,7 +57,7 @@ class ExcelCSV(CSV):
 
     def export_data(self, dataset: Any, **kwargs: Any) -> str:
         """Return the text."""
-        return "\ufeff" + dataset.export("csv", delimiter=";")
+        return EXCEL_MARK + dataset.export("csv", delimiter=EXCEL_DELIMITER)
 
 
 class Workbook(XLSX):

@@ -377,6 +377,12 @@ class TestExport:
     def test_the_mark_against_formulas_goes_when_the_text_is_read(self, text: str) -> None:
         assert as_written(str(harmless(text))) == text
 
+    def test_it_is_written_down_who_exported_what(self, admin_client: Client) -> None:
+        exported(admin_client, OPERATOR)
+
+        entry = LogEntry.objects.get()
+        assert (entry.object_repr, entry.change_message) == ("operators", "Export of all rows")
+
     def test_only_what_matches_the_filter_is_exported(self, admin_client: Client) -> None:
         make_operator(name="Anna"), make_operator(name="Boris", is_active=False)
         text = exported(admin_client, OPERATOR, filters="?is_active__exact=0").decode("utf-8-sig")
