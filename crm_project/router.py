@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from leads.exports import ExportViewSet
 from leads.views import ContactViewSet, LeadViewSet, SourceViewSet
 from operators.views import OperatorViewSet
 
@@ -19,3 +20,4 @@ router.register("operators", OperatorViewSet, basename="operator")
 router.register("sources", SourceViewSet, basename="source")
 router.register("contacts", ContactViewSet, basename="contact")
 router.register("leads", LeadViewSet, basename="lead")
+router.register("exports", ExportViewSet, basename="export")

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from crm_project.statements import KeptStatement
 from distribution.availability import is_available
-from distribution.models import Decision
+from distribution.models import Decision, Trigger
 from leads.models import Contact, Source
 from operators.models import Operator, Weight
 
@@ -109,6 +109,21 @@ def newest_decisions(contact_id: int) -> list[Decision]:
     """
     decisions = Decision.objects.filter(contact=contact_id).order_by("-pk").prefetch_related("roster")
     return list(decisions[:MOST_DECISIONS_TOLD])[::-1]
+
+
+def as_told(decisions: QuerySet[Decision], among: Collection[int] | None) -> QuerySet[Any]:
+    """Return the decisions with `told_operator_name` and `told_actor`, as `distribution.explanation` tells them.
+
+    `among` are the sources that exist for the reader, None for all: an operator on the list of none of them has no
+    name, and whoever made room for the queue may work on others.
+    """
+    if among is None:
+        return decisions.annotate(told_operator_name=F("operator__name"), told_actor=F("actor_name"))
+    listed = Weight.objects.filter(source__in=among, operator=OuterRef("operator"))
+    return decisions.annotate(
+        told_operator_name=Case(When(Exists(listed), then=F("operator__name"))),
+        told_actor=Case(When(trigger=Trigger.DRAIN, then=Value("")), default=F("actor_name")),
+    )
 
 
 def operators_waited_for(source_ids: Collection[int]) -> set[int]:

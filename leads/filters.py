@@ -1,4 +1,4 @@
-"""What the lists of sources, leads and contacts can be narrowed by."""
+"""What sources, leads, contacts and decisions can be narrowed by."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,6 +12,7 @@ from crm_project.access.permissions import caller_of
 from crm_project.api.filters import IdFilter, MomentField, MomentFilter, TextFilter, YesNoFilter
 from distribution.identities import leads_named
 from distribution.merging import survivor_of
+from distribution.models import Decision
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
@@ -109,3 +110,18 @@ class ContactFilter(NarrowedFilter):
         # Read first: within the statement a database would look at every contact for this "or".
         lead_ids = list(leads_named(external_id).values_list("lead", flat=True))
         return contacts.filter(Q(external_id=external_id) | Q(lead__in=lead_ids))
+
+
+class DecisionFilter(filters.FilterSet):
+    """Filters of decisions."""
+
+    contact = IdFilter("contact_id", help_text=_("The id of a contact."))
+    source = IdFilter("source_id", help_text=_("The id of a source."))
+    source_code = TextFilter("source__code", help_text=_("The code of a source."))
+    operator = IdFilter("operator_id", help_text=_("The id of an operator."))
+    after = MomentFilter("at", "gte", help_text=_("From this moment on."))
+    before = MomentFilter("at", "lt", help_text=_("Before this moment."))
+
+    class Meta:
+        model = Decision
+        fields: list[str] = []

@@ -1,10 +1,10 @@
-"""What the list of operators can be narrowed by."""
+"""What operators and weights can be narrowed by."""
 
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import TextFilter, YesNoFilter
-from operators.models import Operator
+from crm_project.api.filters import IdFilter, TextFilter, YesNoFilter
+from operators.models import Operator, Weight
 
 
 class OperatorFilter(filters.FilterSet):
@@ -16,4 +16,16 @@ class OperatorFilter(filters.FilterSet):
 
     class Meta:
         model = Operator
+        fields: list[str] = []
+
+
+class WeightFilter(filters.FilterSet):
+    """Filters of weights."""
+
+    source = IdFilter("source_id", help_text=_("The id of a source."))
+    source_code = TextFilter("source__code", help_text=_("The code of a source."))
+    operator = IdFilter("operator_id", help_text=_("The id of an operator."))
+
+    class Meta:
+        model = Weight
         fields: list[str] = []

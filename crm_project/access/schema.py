@@ -32,6 +32,7 @@ from crm_project.api.errors import (
     LengthRequired,
     TryAgainLater,
     UnreadableValue,
+    answer_to,
 )
 from crm_project.api.filters import EMPTY_FILTER, UNKNOWN_FILTER, refuse_unknown
 from crm_project.api.pagination import CURSOR_UNKNOWN, PAGE_SIZE_OUT_OF_RANGE, Pages
@@ -62,11 +63,12 @@ OF_THIS_CALL = {
 
 @dataclass(frozen=True)
 class Body:
-    """A body that is sent or answered: its serializer, an example, and for an answer what it means."""
+    """A body that is sent or answered: its serializer or type, an example, and for an answer what it means."""
 
-    serializer: type[BaseSerializer[Any]]
+    serializer: type[BaseSerializer[Any]] | OpenApiTypes
     example: Any
     meaning: str | Promise = ""
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +160,9 @@ class AutoSchema(SpectacularAutoSchema):
     def get_response_serializers(self) -> Any:
         """Return the serializers of success by status."""
         return {
-            number: OpenApiResponse(answer.serializer, description=str(answer.meaning or _("Done.")))
+            (number, answer.media_type): OpenApiResponse(
+                answer.serializer, description=str(answer.meaning or _("Done."))
+            )
             for number, answer in self.call.answers.items()
         }
 
@@ -166,9 +170,19 @@ class AutoSchema(SpectacularAutoSchema):
         """Return the examples of the body and of the answers."""
         sent = [OpenApiExample("Example", self.call.body.example, request_only=True)] if self.call.body else []
         return sent + [
-            OpenApiExample("Example", answer.example, response_only=True, status_codes=[str(number)])
+            OpenApiExample(
+                "Example",
+                answer.example,
+                response_only=True,
+                status_codes=[str(number)],
+                media_type=answer.media_type,
+            )
             for number, answer in self.call.answers.items()
         ]
+
+    def get_filter_backends(self) -> list[Any]:
+        """Return what narrows the rows."""
+        return list(self.view.filter_backends) if self._takes_filters else []
 
     def get_override_parameters(self) -> list[Any]:
         """Return the id in the address, the call's own parameters, and the headers of one that may be repeated."""
@@ -216,7 +230,8 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _shared(self, number: str, response: Schema) -> Schema:
         """Return the response, or the reference to it when it is the same for every call."""
-        if int(number) in OF_THIS_CALL:
+        of_this_call = OF_THIS_CALL | {answer_to(refusal())[0] for refusal in self.call.refusals}
+        if int(number) in of_this_call:
             return response
         name = f"Error{number}"
         component = ResolvedComponent(name, ResolvedComponent.RESPONSE, response, name)
@@ -246,6 +261,10 @@ class AutoSchema(SpectacularAutoSchema):
     @property
     def _takes_body(self) -> bool:
         return self.method in {HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH}
+
+    @property
+    def _takes_filters(self) -> bool:
+        return self.view.action in self.view.narrowed
 
     def _asked_of_a_key(self) -> str:
         scopes = ", ".join(f"`{scope}`" for scope in sorted(self.right.scopes))
@@ -284,7 +303,7 @@ class AutoSchema(SpectacularAutoSchema):
         try:
             if self._takes_body:
                 force_instance(self.get_request_serializer()).run_validation({MISSPELT: 1})
-            elif self._is_list_view():
+            elif self._takes_filters:
                 refuse_unknown([MISSPELT], [parameter["name"] for parameter in self._get_parameters()])
             elif self.call.parameters.base_fields:
                 refuse_unknown([MISSPELT], self.call.parameters.base_fields)
@@ -306,9 +325,10 @@ class AutoSchema(SpectacularAutoSchema):
             codes[ANY_OTHER].add(EMPTY_FILTER)
             _add(codes, codes_of_form(self.call.parameters()))
         if self._is_list_view():
-            codes[ANY_OTHER].add(EMPTY_FILTER)
             codes[Pages.page_size_query_param] = {PAGE_SIZE_OUT_OF_RANGE}
             codes[Pages.cursor_query_param] = {CURSOR_UNKNOWN}
+        if self._takes_filters:
+            codes[ANY_OTHER].add(EMPTY_FILTER)
             for form in get_filter_forms(self.view, [backend() for backend in self.get_filter_backends()]):
                 _add(codes, codes_of_form(form))
         return codes

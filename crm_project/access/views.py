@@ -33,16 +33,16 @@ def missing_when(gone: type[Refusal]) -> Iterator[None]:
         raise Http404 from refusal
 
 
-class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Any]):
-    """A list and single rows, by a numeric id.
+class AdmittingViewSet(GenericViewSet[Any]):
+    """Calls that know who calls.
 
     A subclass says in `rights` what each of its actions asks of whoever calls, and in `within` which rows belong to
-    some sources; in `calls` what the OpenAPI document says of each action.
+    some sources; in `calls` what the OpenAPI document says of each action, and in `narrowed` which take filters.
     """
 
     calls: Mapping[str, Call]
-    rights: Mapping[str, Right] = {"list": READING, "retrieve": READING}
-    lookup_value_regex = "[0-9]{1,18}"
+    rights: Mapping[str, Right]
+    narrowed: Collection[str] = {"list"}
     parameters: Mapping[str, Any]
 
     def within(self, source_ids: Collection[int]) -> Q:
@@ -65,7 +65,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow a list; a single row is named by its address alone."""
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
+        return super().filter_queryset(queryset) if self.action in self.narrowed else queryset
 
     def validated(self, request: Request, **kwargs: Any) -> dict[str, Any]:
         """Return the fields of the body. Raises ValidationError."""
@@ -88,7 +88,7 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         parameters that the call does not take; those it takes are put into `parameters`.
         """
         super().initial(request, *args, **kwargs)
-        if self.action not in {"list", "metadata", None}:  # None: a method that is answered with 405
+        if self.action not in {*self.narrowed, "metadata", None}:  # None: a method that is answered with 405
             self.parameters = checked(request.GET, self.calls[self.action].parameters)
         key_of(request)
         if request.headers.get("transfer-encoding") and not request.headers.get("content-length"):
@@ -110,6 +110,13 @@ class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         except exceptions.APIException as refusal:
             return super().handle_exception(refusal)
         return response
+
+
+class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AdmittingViewSet):
+    """A list and single rows, by a numeric id."""
+
+    rights = {"list": READING, "retrieve": READING}
+    lookup_value_regex = "[0-9]{1,18}"
 
 
 class SettingsViewSet(ReadViewSet):

@@ -19,7 +19,7 @@ from crm_project.admin.base import Admin
 from crm_project.admin.bulk import take_step
 from crm_project.admin.bulk_words import TITLES
 from crm_project.admin.columns import label, moment, page_link
-from crm_project.admin.spreadsheets import harmless
+from crm_project.cells import harmless
 from distribution.models import BulkRow, BulkRun
 from distribution.runs import WORKS, Progress, progress
 from distribution.selectors import names_of

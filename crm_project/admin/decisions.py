@@ -16,11 +16,12 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 
 from crm_project.admin.base import RecordedAdmin
 from crm_project.admin.columns import list_link, moment, page_link
+from crm_project.admin.exporting import ExportAdmin
 from distribution.explanation import Chance, RoundInNumbers, explained
 from distribution.models import Decision
 from distribution.phrases import OUTCOMES, WHY_NOT, percent
 from distribution.selectors import newest_decisions
-from distribution.strategy import STRATEGIES
+from distribution.strategy import STRATEGIES, choices
 from leads.models import Contact
 
 THREE_LINES = (
@@ -38,7 +39,7 @@ class DecisionList(ChangeList):
 
 
 @admin.register(Decision)
-class DecisionAdmin(RecordedAdmin):
+class DecisionAdmin(RecordedAdmin, ExportAdmin):
     """Every attempt to assign, with its sentences; recorded by the services, so nothing here writes."""
 
     count_of_rows = ngettext_lazy("%(count)d decision", "%(count)d decisions", "count")
@@ -57,6 +58,11 @@ class DecisionAdmin(RecordedAdmin):
     change_form_template = "admin/decision.html"
     fields = ("told", "time", "about", "source", "trigger", "kind", "chosen_by", "operator", "actor_name", "reason")
     readonly_fields = ("told", "time", "about", "chosen_by")
+    exported = (
+        *("id", "at", "contact", "source__name", "trigger", "kind", "strategy", "operator__name", "actor_name"),
+        "reason",
+    )
+    labels = {"strategy": dict(choices())}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
         """Return the decisions; a stored roster is read once, however many of them stand beside it."""

@@ -11,7 +11,7 @@ from import_export.resources import ModelResource
 from import_export.widgets import Widget
 
 from crm_project.admin.outcome import EXPLAINED, explanation
-from crm_project.admin.spreadsheets import harmless
+from crm_project.cells import harmless
 from distribution import roster
 from distribution.history import settings_of
 from distribution.selectors import Cell, keys_of_weights

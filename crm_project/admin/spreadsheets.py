@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 from import_export.formats.base_formats import CSV, XLSX, Format
 from openpyxl import load_workbook
 
-# A spreadsheet runs a cell that begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-MARK = "'"
+from crm_project.cells import as_written
 
 MOST_ROWS = 2_000
 MOST_COLUMNS = 50
 MOST_UNPACKED_BYTES = 20 * 1024 * 1024
 DELIMITERS = ";,\t"
+EXCEL_DELIMITER = ";"
+EXCEL_MARK = "\ufeff"  # says UTF-8
 
 
 class Unreadable(ValueError):
@@ -57,25 +57,11 @@ class ExcelCSV(CSV):
 
     def export_data(self, dataset: Any, **kwargs: Any) -> str:
         """Return the text."""
-        return "\ufeff" + dataset.export("csv", delimiter=";")
+        return EXCEL_MARK + dataset.export("csv", delimiter=EXCEL_DELIMITER)
 
 
 class Workbook(XLSX):
     """An XLSX."""
-
-
-def harmless(value: object) -> object:
-    """Return a text that no spreadsheet runs: marked with an apostrophe if it begins like a formula."""
-    # A text that begins like a marked one is marked too, so that each is read again as it was.
-    if isinstance(value, str) and value.lstrip(" " + MARK).startswith(FORMULA_SIGNS):
-        return MARK + value
-    return value
-
-
-def as_written(text: str) -> str:
-    """Return the text that `harmless` was given."""
-    without_mark = text.removeprefix(MARK)
-    return without_mark if harmless(without_mark) == text else text
 
 
 def csv_lines(data: bytes) -> Iterator[list[str]]:

@@ -18,6 +18,7 @@ from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from crm_project.access.acting import LONGEST_REASON, because
+from crm_project.admin.exporting import log_export
 from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.admin.spreadsheets import ExcelCSV, Spreadsheet, Workbook
 from distribution.queue import draining_at_the_end
@@ -101,6 +102,12 @@ class TransferAdmin(ImportExportMixin, admin.ModelAdmin):
     def get_valid_export_item_pks(self, request: HttpRequest) -> list[int]:
         """Return nothing: a file holds what matches the filter."""
         return []
+
+    def get_export_data(self, file_format: Any, request: HttpRequest, queryset: Any, **options: Any) -> Any:
+        """Return the file, and write down who got it."""
+        data = super().get_export_data(file_format, request, queryset, **options)
+        log_export(request, self.model)
+        return data
 
     def add_data_read_fail_error_to_form(self, form: forms.Form, error: Exception) -> None:
         """Say why the file cannot be read."""

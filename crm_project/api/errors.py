@@ -23,6 +23,7 @@ class Refused(exceptions.APIException):
 
     def __init__(self, refusal: Refusal) -> None:
         self.status_code = refusal.status
+        self.wait = refusal.wait
         super().__init__(str(refusal), refusal.code)
 
 

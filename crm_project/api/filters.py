@@ -77,7 +77,9 @@ class StrictFilterBackend(DjangoFilterBackend):
     def filter_queryset(self, request: HttpRequest | Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         """Return the rows that match. Raises ValidationError for unknown filters and unreadable values."""
         filterset = self.get_filterset_class(view, queryset)
-        known = PAGE_PARAMETERS | set(filterset.base_filters if filterset else ())
+        known = set(filterset.base_filters if filterset else ())
+        if getattr(view, "pagination_class", None) is not None:
+            known |= PAGE_PARAMETERS
         refuse_misspelt(request.GET, known)
         return super().filter_queryset(request, queryset, view)
 

@@ -14,7 +14,7 @@ DESCRIPTION: str | Promise = _(
     "`manage`; limited to some sources, it finds nothing of the others. Staff use HTTP Basic or the session of the "
     "back office, and may what their permissions there say.\n\n"
     "**Bodies** are JSON in UTF-8, at most one megabyte. A field that is not known is refused. Times are ISO 8601.\n\n"
-    "**Lists** come in pages. A filter that is not known is refused.\n\n"
+    "**Lists** come in pages, **exports** whole, as CSV. A filter that is not known is refused.\n\n"
     "**Errors** have one shape: `type`, and for each error `code` (stable), `detail` (a sentence in your language) and "
     "`attr` (the field, or null).\n\n"
     "**Retries.** Give each POST an `Idempotency-Key` of its own: when the answer is lost, the same call with the same "
@@ -24,6 +24,7 @@ DESCRIPTION: str | Promise = _(
 
 TAGS: list[dict[str, Any]] = [
     {"name": "contacts", "description": _("Appeals of leads: registered, given to operators, closed.")},
+    {"name": "exports", "description": _("All rows of a kind as CSV, sent while they are read.")},
     {"name": "leads", "description": _("People and companies who wrote.")},
     {"name": "operators", "description": _("Those who take contacts.")},
     {"name": "sources", "description": pgettext_lazy("about sources", "Bots and channels, and the weights there.")},

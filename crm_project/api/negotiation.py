@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 ANYTHING = "*/*"
@@ -20,3 +20,10 @@ class Negotiation(DefaultContentNegotiation):
             first = next(iter(renderers))
             return first, str(first.media_type)
         return super().select_renderer(request, renderers, format_suffix)
+
+
+class CSVAnswers(JSONRenderer):
+    """Stands for the media type of answers that are sent as CSV past any renderer; what is refused is JSON."""
+
+    media_type = "text/csv"
+    format = "csv"

@@ -67,12 +67,19 @@ class Server:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return what a statement finds in the server's database, past the application."""
-        if self.database_url.startswith("sqlite"):
-            connection: Any = sqlite3.connect(self.database_url.removeprefix("sqlite:///"))
-        else:
-            connection = psycopg.connect(self.database_url)
-        with closing(connection):
+        with closing(self._connection()) as connection:
             return list(connection.execute(sql).fetchall())
+
+    def execute(self, sql: str) -> None:
+        """Change the server's database, past the application."""
+        with closing(self._connection()) as connection:
+            connection.execute(sql)
+            connection.commit()
+
+    def _connection(self) -> Any:
+        if self.database_url.startswith("sqlite"):
+            return sqlite3.connect(self.database_url.removeprefix("sqlite:///"))
+        return psycopg.connect(self.database_url)
 
 
 class StartServer:

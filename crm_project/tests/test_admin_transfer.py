@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 from openpyxl import Workbook, load_workbook
 
-from crm_project.admin.spreadsheets import as_written, harmless
+from crm_project.cells import as_written, harmless
 from crm_project.testing.admin_pages import Page, address, messages
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
 from crm_project.testing.staff import staff
@@ -376,6 +376,12 @@ class TestExport:
     @pytest.mark.parametrize("text", ["Anna", "'quoted'", "-5", "+7 999", "=x", "' =x", " =x", "", "it's"])
     def test_the_mark_against_formulas_goes_when_the_text_is_read(self, text: str) -> None:
         assert as_written(str(harmless(text))) == text
+
+    def test_it_is_written_down_who_exported_what(self, admin_client: Client) -> None:
+        exported(admin_client, OPERATOR)
+
+        entry = LogEntry.objects.get()
+        assert (entry.object_repr, entry.change_message) == ("operators", "Export of all rows")
 
     def test_only_what_matches_the_filter_is_exported(self, admin_client: Client) -> None:
         make_operator(name="Anna"), make_operator(name="Boris", is_active=False)

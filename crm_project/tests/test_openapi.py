@@ -59,6 +59,10 @@ STATUSES = {
     "contacts_close": {200, 404} | POSTING,
     "contacts_reopen": {200, 404} | POSTING,
     "contacts_reassign": {200, 404} | POSTING,
+    "exports_operators": {200} | READING,
+    "exports_weights": {200} | READING,
+    "exports_contacts": {200} | READING,
+    "exports_decisions": {200} | READING,
 }
 CONFLICTS = {
     "operators_create": {"changed_meanwhile", "still_running"},
@@ -73,24 +77,21 @@ CONFLICTS = {
     "contacts_reopen": {"still_running"},
     "contacts_reassign": {"contact_closed", "nobody_available", "operator_unavailable", "still_running"},
 }
+OF_CONTACTS = {
+    *("status", "source", "source_code", "operator", "lead", "external_id"),
+    *("created_after", "created_before"),
+}
 PARAMETERS = {
     "operators_list": {"page", "page_size", "cursor", "external_id", "is_active", "is_paused"},
     "sources_list": {"page", "page_size", "cursor", "code", "is_active"},
     "contacts_changes": {"cursor", "limit"},
     "sources_fairness": {"from", "to"},
     "leads_list": {"page", "page_size", "cursor", "external_id"},
-    "contacts_list": {
-        "page",
-        "page_size",
-        "cursor",
-        "status",
-        "source",
-        "source_code",
-        "operator",
-        "lead",
-        "external_id",
-    }
-    | {"created_after", "created_before"},
+    "contacts_list": {"page", "page_size", "cursor"} | OF_CONTACTS,
+    "exports_operators": {"external_id", "is_active", "is_paused"},
+    "exports_weights": {"source", "source_code", "operator"},
+    "exports_contacts": OF_CONTACTS,
+    "exports_decisions": {"contact", "source", "source_code", "operator", "after", "before"},
 }
 VALUES = {
     "cursor": "start",
@@ -99,6 +100,8 @@ VALUES = {
     "status": "waiting",
     "created_after": "2026-11-23T00:00:00Z",
     "created_before": "2026-11-23T00:00:00%2B03:00",
+    "after": "2026-11-23T00:00:00Z",
+    "before": "2026-11-24T00:00:00Z",
     "from": "2026-11-23T00:00:00Z",
     "to": "2026-11-24T00:00:00%2B03:00",
 }
@@ -227,7 +230,7 @@ class TestAnOperation:
         operation = OPERATIONS[name][2]
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
         for part in [*bodies, *responses_of(name).values()]:
-            content = part["content"][JSON]
+            [content] = part["content"].values()
             examples = content.get("examples", {})
             assert examples or part in bodies
             for example in examples.values():

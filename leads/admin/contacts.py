@@ -23,6 +23,7 @@ from crm_project.admin.base import ServiceAdmin
 from crm_project.admin.bulk import Asked, BulkQuestion, all_matching
 from crm_project.admin.columns import age, moment, short
 from crm_project.admin.decisions import story_of
+from crm_project.admin.exporting import ExportAdmin
 from crm_project.admin.forms import reason_field
 from distribution import handling
 from distribution.availability import can_take
@@ -69,7 +70,7 @@ class ReceiverForm(forms.Form):
 
 
 @admin.register(Contact)
-class ContactAdmin(ServiceAdmin):
+class ContactAdmin(ExportAdmin, ServiceAdmin):
     """Contacts: to look at, and to handle by actions. No form writes them."""
 
     count_of_rows = ngettext_lazy("%(count)d contact", "%(count)d contacts", "count")
@@ -120,6 +121,10 @@ class ContactAdmin(ServiceAdmin):
     )
     actions = ("close", "reopen", "reassign_by_draw", "reassign_to")
     logged_fields = ("status", "operator")
+    exported = (
+        *("id", "external_id", "status", "operator__name", "source__name", "name", "phone", "email", "text", "data"),
+        *("created_at", "assigned_at", "closed_at"),
+    )
     summed_by = {"status": _("status"), "source__name": _("source"), "operator__name": _("operator")}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
