@@ -24,6 +24,7 @@ from crm_project.access.errors import NeedsAllSources
 from crm_project.access.idempotency import call_of
 from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
+from crm_project.api.etags import ETAG, etag_of, if_match
 from crm_project.api.serializers import NoBody
 from crm_project.webhooks.messages import told
 from distribution import handling, roster
@@ -131,15 +132,19 @@ class SourceViewSet(SettingsViewSet):
         body = self.validated(request)
         weights = body["operator_weights"]
         among = self.caller.source_ids
+        admitted = if_match(request)
         with missing_when(SourceNotFound):
             return self.answer(
-                lambda: roster.set_weights(source.pk, weights, replace=replace, among=among),
+                lambda: roster.set_weights(
+                    source.pk, weights, replace=replace, among=among, expected=lambda seen: admitted(etag_of(seen))
+                ),
                 self._show_shares,
                 reason=body.get(REASON, ""),
             )
 
     def _show_shares(self, rows: list[Share]) -> Response:
-        return Response(SharesSerializer({"operator_weights": rows}).data)
+        weights = {row.operator.pk: row.weight for row in rows}
+        return Response(SharesSerializer({"operator_weights": rows}).data, headers={ETAG: etag_of(weights)})
 
 
 class LeadViewSet(ReadViewSet):

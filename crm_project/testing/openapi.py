@@ -81,7 +81,7 @@ def undocumented(response: Any) -> list[str]:
     if response.status_code not in named:
         return [f"{operation['operationId']} answers {response.status_code}, which the document does not name"]
     schema = named[response.status_code]["content"][JSON]["schema"]
-    missing = {"Retry-After", "WWW-Authenticate", "Idempotent-Replayed"} & set(response.headers)
+    missing = {"Retry-After", "WWW-Authenticate", "Idempotent-Replayed", "ETag"} & set(response.headers)
     missing -= set(named[response.status_code].get("headers", {}))
     found = faults(document(), schema, response.json()) + [f"the header {name}" for name in missing]
     return [f"{operation['operationId']} {response.status_code}: {fault}" for fault in found]

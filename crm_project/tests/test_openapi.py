@@ -42,8 +42,8 @@ STATUSES = {
     "sources_retrieve": {200, 404} | READING,
     "sources_partial_update": {200, 404, 409} | WRITING,
     "sources_operators": {200, 404} | READING,
-    "sources_set_operators": {200, 404} | POSTING,
-    "sources_replace_operators": {200, 404} | WRITING,
+    "sources_set_operators": {200, 404, 412} | POSTING,
+    "sources_replace_operators": {200, 404, 412} | WRITING,
     "sources_preview": {200, 404} | READING,
     "contacts_changes": {200, 410} | READING,
     "sources_fairness": {200, 404} | READING,
@@ -58,6 +58,7 @@ STATUSES = {
     "contacts_reopen": {200, 404} | POSTING,
     "contacts_reassign": {200, 404} | POSTING,
 }
+TAGGED = {"sources_operators", "sources_set_operators", "sources_replace_operators"}
 CONFLICTS = {
     "operators_create": {"changed_meanwhile", "still_running"},
     "operators_partial_update": {"changed_meanwhile"},
@@ -194,7 +195,11 @@ class TestAnOperation:
 
         assert parameters_of(name, "query") == PARAMETERS.get(name, set())
         assert parameters_of(name, "path") == ({"id"} if "{id}" in path else set())
-        assert parameters_of(name, "header") == ({"Idempotency-Key"} if method == "post" else set())
+        repeated, conditional = method == "post", name in TAGGED and method != "get"
+        assert parameters_of(name, "header") == {
+            *(["Idempotency-Key"] if repeated else []),
+            *(["If-Match"] if conditional else []),
+        }
 
     @each_operation
     def test_names_the_headers_of_its_answers(self, name: str) -> None:
@@ -205,7 +210,7 @@ class TestAnOperation:
 
         assert named == {(401, "WWW-Authenticate"), (429, "Retry-After"), (503, "Retry-After")} | (
             posted if OPERATIONS[name][0] == "post" else set()
-        )
+        ) | ({(200, "ETag")} if name in TAGGED else set())
 
     @each_operation
     def test_says_which_scopes_a_key_needs(self, name: str) -> None:
