@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import IdFilter, MomentField, MomentFilter, TextFilter, YesNoFilter
+from crm_project.api.filters import IdFilter, MomentField, MomentFilter, OrderFilter, TextFilter, YesNoFilter
 from leads.models import Contact, ContactStatus, Lead, Source
 
 
@@ -13,6 +13,7 @@ class SourceFilter(filters.FilterSet):
 
     code = TextFilter("code", help_text=_("The word by which a bot names this source."))
     is_active = YesNoFilter("is_active", help_text=_("Whether it takes new contacts."))
+    ordering = OrderFilter("id", "name", "code")
 
     class Meta:
         model = Source
@@ -23,6 +24,7 @@ class LeadFilter(filters.FilterSet):
     """Filters of leads."""
 
     external_id = TextFilter("external_id", help_text=_("A phone, an e-mail, or the id in the bot."))
+    ordering = OrderFilter("id", "created_at")
 
     class Meta:
         model = Lead
@@ -65,6 +67,7 @@ class ContactFilter(filters.FilterSet):
     external_id = TextFilter("external_id", help_text=_("The lead's id as this source sent it."))
     created_after = MomentFilter("created_at", "gte", help_text=_("From this moment on."))
     created_before = MomentFilter("created_at", "lt", help_text=_("Before this moment."))
+    ordering = OrderFilter("id", "created_at")
 
     class Meta:
         model = Contact

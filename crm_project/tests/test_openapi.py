@@ -72,11 +72,11 @@ CONFLICTS = {
     "contacts_reassign": {"contact_closed", "nobody_available", "operator_unavailable", "still_running"},
 }
 PARAMETERS = {
-    "operators_list": {"page", "page_size", "cursor", "external_id", "is_active", "is_paused"},
-    "sources_list": {"page", "page_size", "cursor", "code", "is_active"},
+    "operators_list": {"page", "page_size", "cursor", "external_id", "is_active", "is_paused", "ordering"},
+    "sources_list": {"page", "page_size", "cursor", "code", "is_active", "ordering"},
     "contacts_changes": {"cursor", "limit"},
     "sources_fairness": {"from", "to"},
-    "leads_list": {"page", "page_size", "cursor", "external_id"},
+    "leads_list": {"page", "page_size", "cursor", "external_id", "ordering"},
     "contacts_list": {
         "page",
         "page_size",
@@ -88,9 +88,10 @@ PARAMETERS = {
         "lead",
         "external_id",
     }
-    | {"created_after", "created_before"},
+    | {"created_after", "created_before", "ordering"},
 }
 VALUES = {
+    "ordering": "-id",
     "cursor": "start",
     "is_active": "true",
     "is_paused": "true",
