@@ -1,6 +1,9 @@
 """What the lists of sources, leads and contacts can be narrowed by."""
 
+from typing import Any
+
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
@@ -56,12 +59,26 @@ class ChangesForm(forms.Form):
     )
 
 
+class SourceCodeFilter(TextFilter):
+    """Contacts of the source with a code.
+
+    The source is looked up first: PostgreSQL plans by how many contacts it has, which it can tell of an id only.
+    """
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the contacts of the source, all of them without a code."""
+        if not value:
+            return queryset
+        source = Source.objects.filter(code=value).first()
+        return queryset.none() if source is None else queryset.filter(source=source)
+
+
 class ContactFilter(filters.FilterSet):
     """Filters of contacts."""
 
     status = filters.ChoiceFilter(choices=ContactStatus.choices)
     source = IdFilter("source_id", help_text=_("The id of a source."))
-    source_code = TextFilter("source__code", help_text=_("The code of a source."))
+    source_code = SourceCodeFilter("source__code", help_text=_("The code of a source."))
     operator = IdFilter("operator_id", help_text=_("The id of an operator."))
     lead = IdFilter("lead_id", help_text=_("The id of a lead."))
     external_id = TextFilter("external_id", help_text=_("The lead's id as this source sent it."))

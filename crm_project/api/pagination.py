@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
 
-from crm_project.api.cursors import Cursor, CursorPage, NoCursor, order_of
+from crm_project.api.cursors import Cursor, CursorPage, NoCursor, order_of, rows_of
 
 PAGE_SIZE_OUT_OF_RANGE = "page_size_out_of_range"
 CURSOR_UNKNOWN = "cursor_unknown"
@@ -27,12 +27,17 @@ class CountedSoFar(Paginator):
     @cached_property
     def _rows(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: HIGHEST_COUNT + 1].count())
+        return int(rows.order_by()[: HIGHEST_COUNT + 1].count())
 
     @cached_property
     def count(self) -> int:
         """How many rows the numbered pages hold."""
         return min(self._rows, HIGHEST_COUNT)
+
+    def _get_page(self, *args: Any, **kwargs: Any) -> Any:
+        rows: Any = self.object_list
+        part, *others = args
+        return super()._get_page(rows_of(part, rows), *others, **kwargs)  # type: ignore[misc]
 
     @property
     def is_exceeded(self) -> bool:
