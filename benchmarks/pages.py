@@ -4,13 +4,8 @@ The pages are asked in one process, without a network: the milliseconds are thos
 """
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
@@ -19,9 +14,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.postgres import DurablePostgres
-from crm_project.setup.children import BASE_DIR
-from crm_project.testing.databases import Databases, Files, OnServer
+from benchmarks.beside import MEASURE, on_both_databases
 
 EXTENT = {
     "operators": 1_000,
@@ -47,24 +40,11 @@ class Measured(NamedTuple):
 
 def main() -> None:
     """Measure on both databases and print the table; with `measure`, on the one of DATABASE_URL."""
-    if sys.argv[1:] == ["measure"]:
+    if sys.argv[1:] == [MEASURE]:
         print(json.dumps(list(measured())))  # noqa: T201
         return
-    with tempfile.TemporaryDirectory(prefix="crm-benchmarks-") as directory:
-        sqlite = measured_beside(Files(Path(directory)))
-    with ExitStack() as stack:
-        postgres = DurablePostgres.start()
-        stack.callback(postgres.stop)
-        postgresql = measured_beside(OnServer(postgres.url, stack))
+    sqlite, postgresql = ([Measured._make(row) for row in rows] for rows in on_both_databases("benchmarks.pages"))
     Console(width=WIDTH, highlight=False).print(table(sqlite, postgresql))
-
-
-def measured_beside(databases: Databases) -> list[Measured]:
-    """Measure in a process of its own, on a new database."""
-    command = [sys.executable, "-m", "benchmarks.pages", "measure"]
-    environment = {**os.environ, "DATABASE_URL": databases.migrated(), "DJANGO_SETTINGS_MODULE": "crm_project.settings"}
-    done = subprocess.run(command, cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return [Measured._make(row) for row in json.loads(done.stdout)]
 
 
 def measured() -> Iterator[Measured]:

@@ -127,6 +127,7 @@ class WeightsChanged(Refusal):
 
     code = "weights_changed"
     message = _("Somebody else has changed the weights of this source meanwhile. Look at them again.")
+    status = HTTPStatus.PRECONDITION_FAILED
 
 
 class SettingChanged(Refusal):

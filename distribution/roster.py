@@ -1,6 +1,6 @@
 """Changing operators, sources and weights, and draining what a change makes room for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.db.models import Model, ProtectedError, QuerySet
@@ -88,19 +88,19 @@ def set_weights(
     *,
     replace: bool = False,
     among: Collection[int] | None = None,
-    expected: Mapping[int, int] | None = None,
+    expected: Callable[[Mapping[int, int]], bool] | None = None,
 ) -> list[Share]:
     """Set the weights, by operator id, on the source, and give the room this makes to whoever waits.
 
     The weights of other operators stay, or go when `replace` is true. `among` are the sources that exist for the
-    caller, None for all: whoever is on the list of none of them does not exist for the caller either. `expected` are
-    all the weights that the caller saw, None for whatever they are.
+    caller, None for all: whoever is on the list of none of them does not exist for the caller either. `expected` says
+    of all the weights of the source whether they are those that the caller saw, None for whatever they are.
     Raises SourceNotFound, OperatorNotFound, and WeightsChanged when they are not as expected; then nothing changes.
     """
     lock_source(source_id)
     _check_operators(weights, among)
     before = weights_of(source_id)
-    if expected is not None and before != expected:
+    if expected is not None and not expected(before):
         raise WeightsChanged
     _store_weights(source_id, before, {**({} if replace else before), **weights})
     drain_after_commit(Source.objects.filter(pk=source_id))

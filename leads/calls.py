@@ -20,6 +20,7 @@ from distribution.errors import (
     PhoneUnreadable,
     SourceInactive,
     SourceNotFound,
+    WeightsChanged,
 )
 from leads.filters import ChangesForm, PeriodForm
 from leads.personal import LeadDataSerializer
@@ -258,24 +259,30 @@ SOURCE_CALLS = {
     ),
     "operators": Call(
         summary=_("Read the weights of a source"),
-        description=_("All of them, each with the probability that the next draw takes this operator."),
+        description=_(
+            "All of them, each with the probability that the next draw takes this operator. The `ETag` is of the "
+            "weights alone: shares move with the loads, and it stays."
+        ),
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
+        tagged=True,
     ),
     "set_operators": Call(
         summary=_("Set weights of a source"),
         description=_("The operators listed get these weights, the others keep theirs."),
         body=Body(WeightsSerializer, WEIGHTS),
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
-        refusals=[OperatorNotFound],
+        refusals=[OperatorNotFound, WeightsChanged],
         codes={"operator_weights": {DUPLICATE_OPERATOR}},
+        tagged=True,
     ),
     "replace_operators": Call(
         summary=_("Replace the weights of a source"),
         description=_("The list becomes the whole: whoever is not listed gets nothing more from this source."),
         body=Body(WeightsSerializer, WEIGHTS),
         answers={status.HTTP_200_OK: Body(SharesSerializer, SHARES, _("The weights of the source."))},
-        refusals=[OperatorNotFound],
+        refusals=[OperatorNotFound, WeightsChanged],
         codes={"operator_weights": {DUPLICATE_OPERATOR}},
+        tagged=True,
     ),
     "preview": Call(
         summary=_("Preview the next contact"),

@@ -112,6 +112,7 @@ class Lead(models.Model):
         verbose_name = _("lead")
         verbose_name_plural = _("leads")
         ordering = ["-id"]
+        indexes = [models.Index("created_at", "id", name="lead_created")]
         constraints = [models.CheckConstraint(condition=~Q(external_id=""), name="lead_has_an_external_id")]
 
     def __str__(self) -> str:
@@ -198,7 +199,9 @@ class ContactQuerySet(models.QuerySet["Contact"]):
 class Contact(models.Model):
     """One appeal of a lead from a source; it may be made of many messages."""
 
-    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("lead"))
+    lead = models.ForeignKey(
+        Lead, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("lead"), db_index=False
+    )
     source = models.ForeignKey(
         Source, on_delete=models.PROTECT, related_name="contacts", verbose_name=_("source"), db_index=False
     )
@@ -209,6 +212,7 @@ class Contact(models.Model):
         verbose_name=_("operator"),
         null=True,
         blank=True,
+        db_index=False,
     )
     status = models.CharField(
         _("status"), max_length=10, choices=ContactStatus, default=ContactStatus.WAITING, editable=False
@@ -242,9 +246,18 @@ class Contact(models.Model):
         indexes = [
             models.Index("source", "created_at", "id", name="contact_queue", condition=Q(status="waiting")),
             models.Index("operator", name="contact_load", condition=Q(status="active")),
-            models.Index("source", "created_at", "operator", name="contact_arrival"),
             models.Index(EndOfPhone("phone"), name="contact_phone", condition=~Q(phone="")),
             models.Index(Lower("email"), name="contact_email", condition=~Q(email="")),
+            # What a list by one filter is read by, in each order; a page's keys come out of them alone.
+            models.Index("lead", "id", name="contact_lead"),
+            models.Index("source", "id", name="contact_source"),
+            models.Index("source", "created_at", "id", "operator", name="contact_source_created"),
+            models.Index("operator", "id", name="contact_operator"),
+            models.Index("operator", "created_at", "id", name="contact_operator_created"),
+            models.Index("status", "id", name="contact_status"),
+            models.Index("status", "created_at", "id", name="contact_status_created"),
+            models.Index("external_id", "id", name="contact_external_id"),
+            models.Index("created_at", "id", name="contact_created"),
         ]
         constraints = [
             models.CheckConstraint(

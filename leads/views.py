@@ -26,6 +26,7 @@ from crm_project.access.errors import NeedsAllSources
 from crm_project.access.idempotency import call_of
 from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
+from crm_project.api.etags import ETAG, etag_of, if_match
 from crm_project.api.serializers import NoBody
 from crm_project.webhooks.messages import told
 from distribution import handling, roster
@@ -42,7 +43,7 @@ from distribution.shares import Share, preview, shares
 from distribution.waiting import wait_of
 from leads import bulk
 from leads.calls import CONTACT_CALLS, LEAD_CALLS, SOURCE_CALLS
-from leads.filters import ContactFilter, LeadFilter, SourceFilter
+from leads.filters import ContactListFilter, LeadFilter, SourceFilter
 from leads.models import Contact, Lead, Source
 from leads.personal import LeadDataSerializer, data_of
 from leads.reports import ChangesSerializer, DecisionsSerializer, FairnessSerializer, PreviewSerializer
@@ -136,15 +137,19 @@ class SourceViewSet(SettingsViewSet):
         body = self.validated(request)
         weights = body["operator_weights"]
         among = self.caller.source_ids
+        admitted = if_match(request)
         with missing_when(SourceNotFound):
             return self.answer(
-                lambda: roster.set_weights(source.pk, weights, replace=replace, among=among),
+                lambda: roster.set_weights(
+                    source.pk, weights, replace=replace, among=among, expected=lambda seen: admitted(etag_of(seen))
+                ),
                 self._show_shares,
                 reason=body.get(REASON, ""),
             )
 
     def _show_shares(self, rows: list[Share]) -> Response:
-        return Response(SharesSerializer({"operator_weights": rows}).data)
+        weights = {row.operator.pk: row.weight for row in rows}
+        return Response(SharesSerializer({"operator_weights": rows}).data, headers={ETAG: etag_of(weights)})
 
 
 class LeadViewSet(ReadViewSet):
@@ -207,7 +212,7 @@ class ContactViewSet(ReadViewSet):
     calls = CONTACT_CALLS
     queryset = Contact.objects.select_related("source", "operator")
     serializer_class = ContactSerializer
-    filterset_class = ContactFilter
+    filterset_class = ContactListFilter
 
     def within(self, source_ids: Collection[int]) -> Q:
         """Return the filter of the contacts that came from the sources."""

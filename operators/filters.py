@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from crm_project.api.filters import IdFilter, TextFilter, YesNoFilter
+from crm_project.api.filters import IdFilter, OrderFilter, TextFilter, YesNoFilter
 from operators.models import Operator, Weight
 
 
@@ -17,6 +17,12 @@ class OperatorFilter(filters.FilterSet):
     class Meta:
         model = Operator
         fields: list[str] = []
+
+
+class OperatorListFilter(OperatorFilter):
+    """What the list of operators can be narrowed by, and its order."""
+
+    ordering = OrderFilter("id", "name", "load")
 
 
 class WeightFilter(filters.FilterSet):

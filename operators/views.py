@@ -10,7 +10,7 @@ from distribution import roster
 from distribution.errors import OperatorNotFound
 from distribution.selectors import on_list_of
 from operators.calls import OPERATOR_CALLS
-from operators.filters import OperatorFilter
+from operators.filters import OperatorListFilter
 from operators.models import Operator
 from operators.serializers import OperatorSerializer
 
@@ -21,7 +21,7 @@ class OperatorViewSet(SettingsViewSet):
     calls = OPERATOR_CALLS
     queryset = Operator.objects.all()
     serializer_class = OperatorSerializer
-    filterset_class = OperatorFilter
+    filterset_class = OperatorListFilter
 
     def within(self, source_ids: Collection[int]) -> Q:
         """Return the filter of the operators who have a weight on one of the sources."""

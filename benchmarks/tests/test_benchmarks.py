@@ -7,6 +7,8 @@ from unittest.mock import patch
 import pytest
 
 from benchmarks import price
+from benchmarks.beside import beside
+from benchmarks.lists import Measured, table
 from benchmarks.load import Job, LoadError, external_ids, run_beside
 from benchmarks.measure import (
     MeasuredServer,
@@ -125,3 +127,15 @@ def test_the_price_of_decisions_compares_a_server_that_records_none(
     assert server.rows("SELECT count(*) FROM distribution_decision") == server.rows(
         "SELECT count(*) FROM leads_contact"
     )
+
+
+def test_every_list_is_measured_by_every_filter_and_order(databases: Databases) -> None:
+    rows = [Measured._make(row) for row in beside("benchmarks.lists", databases, CONTACTS="1000", TIMES="2")]
+
+    narrowed = {name.split("=")[0] for row in rows for name in row.name.split()[1:]}
+    assert narrowed == {
+        *("status", "source", "source_code", "operator", "lead", "external_id"),
+        *("created_after", "created_before", "ordering"),
+    }
+    assert all(0 < middle <= high for row in rows for middle, high in row[1:])
+    assert len(table(rows, rows).columns) == 7

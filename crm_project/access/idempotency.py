@@ -26,6 +26,7 @@ from rest_framework.response import Response
 from crm_project.access.callers import Caller
 from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, StillRunning
 from crm_project.access.models import KeptAnswer
+from crm_project.api.etags import ETAG
 from crm_project.statements import KeptInsert, KeptStatement
 
 HEADER = "Idempotency-Key"
@@ -128,6 +129,7 @@ class Retryable:
                 fingerprint=self._fingerprint,
                 status=response.status_code,
                 body=JSONRenderer().render(response.data).decode(),
+                etag=response.headers.get(ETAG, ""),
             )
         )
 
@@ -190,7 +192,8 @@ def change_answers(fragment: str, change: Callable[[Any], Any]) -> None:
 
 def replay(answer: KeptAnswer) -> HttpResponse:
     """Return the answer as it was given first."""
-    return HttpResponse(answer.body, status=answer.status, content_type="application/json", headers={REPLAYED: "true"})
+    headers = {REPLAYED: "true", **({ETAG: answer.etag} if answer.etag else {})}
+    return HttpResponse(answer.body, status=answer.status, content_type="application/json", headers=headers)
 
 
 def _fingerprint(request: Request) -> str:

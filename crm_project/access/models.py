@@ -117,6 +117,9 @@ class KeptAnswer(models.Model):
     )
     status = models.PositiveSmallIntegerField(_("status"))
     body = models.TextField(_("body"))
+    etag = models.CharField(
+        _("tag"), max_length=64, default="", db_default="", help_text=_("The ETag of the answer, if it had one.")
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
     class Meta:

@@ -34,6 +34,7 @@ from crm_project.api.errors import (
     UnreadableValue,
     answer_to,
 )
+from crm_project.api.etags import ETAG, IF_MATCH, READABLE, BadIfMatch
 from crm_project.api.filters import EMPTY_FILTER, UNKNOWN_FILTER, refuse_unknown
 from crm_project.api.pagination import CURSOR_UNKNOWN, PAGE_SIZE_OUT_OF_RANGE, Pages
 from crm_project.api.refusals import Refusal
@@ -76,7 +77,8 @@ class Call:
     """What the document says of a call and cannot read off its view.
 
     `parameters` are those of the address of a call that is no list; `answers` the bodies of success by status;
-    `refusals` those that the service can raise; `codes` by field those that no validator shows.
+    `refusals` those that the service can raise; `codes` by field those that no validator shows. A `tagged` call
+    answers with an ETag, and takes If-Match when it writes.
     """
 
     summary: str | Promise
@@ -86,6 +88,7 @@ class Call:
     answers: Mapping[int, Body]
     refusals: Sequence[type[Refusal | exceptions.APIException]] = ()
     codes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    tagged: bool = False
 
 
 class KeyScheme(OpenApiAuthenticationExtension):
@@ -194,21 +197,31 @@ class AutoSchema(SpectacularAutoSchema):
             OpenApiParameter(name, _type_of(field), description=str(field.help_text))
             for name, field in self.call.parameters.base_fields.items()
         ]
-        return ids + own + (self._headers_of_repetition() if self._may_be_repeated else [])
+        repetition = self._headers_of_repetition() if self._may_be_repeated else []
+        return ids + own + repetition + list(self._headers_of_tags())
+
+    def _headers_of_tags(self) -> Iterator[OpenApiParameter]:
+        if self.call.tagged:
+            meaning = _("The tag of what is stored, for `If-Match`. What is only computed does not change it.")
+            yield _in_header(ETAG, {"type": "string"}, meaning, response=list(self.call.answers))
+        if self.call.tagged and self._takes_body:
+            yield _in_header(
+                IF_MATCH,
+                {"type": "string", "pattern": READABLE},
+                _("The `ETag` of what you have read, or several, or `*`: when it is another by now, nothing is done."),
+            )
 
     def _headers_of_repetition(self) -> list[OpenApiParameter]:
         return [
-            OpenApiParameter(
+            _in_header(
                 HEADER,
                 {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
-                OpenApiParameter.HEADER,
-                description=_("A key of your own for this very call, a UUID for example, so that it can be repeated."),
+                _("A key of your own for this very call, a UUID for example, so that it can be repeated."),
             ),
-            OpenApiParameter(
+            _in_header(
                 REPLAYED,
                 {"type": "string", "enum": ["true"]},
-                OpenApiParameter.HEADER,
-                description=_("Present when the answer was kept from the first call with the same key."),
+                _("Present when the answer was kept from the first call with the same key."),
                 response=[*self.call.answers, status.HTTP_400_BAD_REQUEST],
             ),
         ]
@@ -280,6 +293,8 @@ class AutoSchema(SpectacularAutoSchema):
             yield from self._errors_of_a_body()
         if self._may_be_repeated:
             yield from (errors.BadIdempotencyKey(), errors.StillRunning(), errors.IdempotencyKeyReused())
+        if self.call.tagged and self._takes_body:
+            yield BadIfMatch()
         yield from (refusal() for refusal in self.call.refusals)
         yield from self._invalid()
 
@@ -345,6 +360,10 @@ def right_of(view: Any) -> Right:
 def _add(codes: CodesByField, more: CodesByField) -> None:
     for name, some in more.items():
         codes[name] = codes.get(name, set()) | some
+
+
+def _in_header(name: str, schema: Schema, meaning: str, response: Any = False) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=meaning, response=response)
 
 
 def _header(schema: Schema, description: str) -> Schema:

@@ -141,7 +141,7 @@ class Proposal:
     def apply(self, reason: str) -> None:
         """Set the weights. Raises WeightsChanged when they are not those that were seen."""
         with because(reason):
-            roster.set_weights(self.source.pk, self.weights, expected=self.seen)
+            roster.set_weights(self.source.pk, self.weights, expected=self.seen.__eq__)
 
 
 class SimulationPage:

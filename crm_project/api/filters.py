@@ -8,9 +8,17 @@ from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_filters.fields import IsoDateTimeField
-from django_filters.rest_framework import CharFilter, DjangoFilterBackend, Filter, IsoDateTimeFilter, TypedChoiceFilter
+from django_filters.rest_framework import (
+    CharFilter,
+    ChoiceFilter,
+    DjangoFilterBackend,
+    Filter,
+    IsoDateTimeFilter,
+    TypedChoiceFilter,
+)
 from django_filters.utils import translate_validation
 from drf_spectacular.drainage import set_override
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -69,6 +77,24 @@ class YesNoFilter(TypedChoiceFilter):
         words = [(word, word) for word in ("true", "false", "1", "0")]
         super().__init__(field_name, choices=words, coerce=lambda word: word in {"true", "1"})
         set_override(self, "field", {"type": "boolean", "description": help_text})
+
+
+class OrderFilter(ChoiceFilter):
+    """The order of the list: by a field, with a minus the greatest first, and by id where it has the same value."""
+
+    def __init__(self, *fields: str) -> None:
+        known = [sign + name for name in fields for sign in ("", "-")]
+        refusal = format_lazy(_("There is no such order. Known are: {known}."), known=", ".join(known))
+        super().__init__(choices=[(name, name) for name in known], error_messages={"invalid_choice": refusal})
+        meaning = _("The order of the rows: by this field, with a minus the greatest first; then by id.")
+        set_override(self, "field", {"type": "string", "enum": known, "description": meaning})
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """Return the rows in the order, None for that of the list."""
+        if not value:
+            return queryset
+        sign = "-" if value.startswith("-") else ""
+        return queryset.order_by(*dict.fromkeys([value, f"{sign}id"]))
 
 
 class StrictFilterBackend(DjangoFilterBackend):

@@ -7,18 +7,18 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
-from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import remove_query_param
+from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
+
+from crm_project.api.cursors import Cursor, CursorPage, NoCursor, order_of, rows_of
 
 PAGE_SIZE_OUT_OF_RANGE = "page_size_out_of_range"
 CURSOR_UNKNOWN = "cursor_unknown"
 HIGHEST_COUNT = 10_000
-HIGHEST_KEY = 2**63 - 1
-START = "start"
 
 
 class CountedSoFar(Paginator):
@@ -27,54 +27,22 @@ class CountedSoFar(Paginator):
     @cached_property
     def _rows(self) -> int:
         rows: Any = self.object_list
-        return int(rows[: HIGHEST_COUNT + 1].count())
+        return int(rows.order_by()[: HIGHEST_COUNT + 1].count())
 
     @cached_property
     def count(self) -> int:
         """How many rows the numbered pages hold."""
         return min(self._rows, HIGHEST_COUNT)
 
+    def _get_page(self, *args: Any, **kwargs: Any) -> Any:
+        rows: Any = self.object_list
+        part, *others = args
+        return super()._get_page(rows_of(part, rows), *others, **kwargs)  # type: ignore[misc]
+
     @property
     def is_exceeded(self) -> bool:
         """Whether there are more."""
         return self._rows > HIGHEST_COUNT
-
-
-def is_key(text: str) -> bool:
-    """Return whether the text is the key of a row, as a cursor names it."""
-    return text.isascii() and text.isdigit() and len(text) < len(str(HIGHEST_KEY))
-
-
-class CursorPages(CursorPagination):
-    """Pages that begin behind a row, in the order of the list, which is by id; the last is as fast as the first."""
-
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 500
-    template = None
-
-    def get_ordering(self, _request: Request, queryset: QuerySet[Any], _view: Any) -> tuple[str, ...]:
-        """Return the order of the list."""
-        return tuple(str(name) for name in queryset.query.order_by or queryset.model._meta.ordering)
-
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        """Return what the cursor says. Raises ValidationError for what is none."""
-        if request.query_params[self.cursor_query_param] == START:
-            return None
-        try:
-            cursor = super().decode_cursor(request)
-        except NotFound:
-            cursor = None
-        if cursor is None or not is_key(str(cursor.position)):
-            message = _("This is no cursor. Take the address of the next page from an answer, or begin with start.")
-            raise ValidationError({self.cursor_query_param: [ErrorDetail(str(message), CURSOR_UNKNOWN)]})
-        return cursor
-
-    def behind(self, row: Any, request: Request) -> str:
-        """Return the address of the page behind a row."""
-        self.base_url = request.build_absolute_uri()
-        address: str = self.encode_cursor(Cursor(offset=0, reverse=False, position=row.pk))
-        return address
 
 
 class Pages(PageNumberPagination):
@@ -83,14 +51,14 @@ class Pages(PageNumberPagination):
     Where the numbered pages end, after HIGHEST_COUNT rows, `next` leads on by a cursor.
     """
 
-    page_size = CursorPages.page_size
-    page_size_query_param = CursorPages.page_size_query_param
-    max_page_size = CursorPages.max_page_size
-    cursor_query_param = CursorPages.cursor_query_param
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500
+    cursor_query_param = "cursor"
     django_paginator_class = CountedSoFar
     page: Any
     request: Any
-    _by_cursor: CursorPages | None = None
+    _by_cursor: CursorPage | None = None
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
@@ -104,15 +72,15 @@ class Pages(PageNumberPagination):
             message = _("A page holds 1 to %(highest)d rows.") % {"highest": self.max_page_size}
             raise ValidationError({self.page_size_query_param: [message]}, PAGE_SIZE_OUT_OF_RANGE)
         if self.cursor_query_param in request.query_params:
-            self._by_cursor = CursorPages()
-            return self._by_cursor.paginate_queryset(queryset, request, view) or []
+            self.request = request
+            self._by_cursor = self._page_by_cursor(queryset)
+            return self._by_cursor.rows
         return super().paginate_queryset(queryset, request, view) or []
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the page with the ways to its neighbours, and how many rows there are as far as they are counted."""
         if self._by_cursor is not None:
-            pages = self._by_cursor.get_paginated_response(data).data
-            return Response({"count": None, "count_exceeds": None, **pages})
+            return Response(self._beside_a_cursor(self._by_cursor) | {"results": data})
         exceeded = self.page.paginator.is_exceeded
         counts = {
             "count": None if exceeded else self.page.paginator.count,
@@ -124,8 +92,29 @@ class Pages(PageNumberPagination):
         """Return the address of the next page."""
         if self.page.has_next() or not self.page.paginator.is_exceeded:
             return super().get_next_link()
-        address = CursorPages().behind(self.page[-1], self.request)
+        order = order_of(self.page.paginator.object_list)
+        address = self._address(Cursor(order).at(self.page[-1], backwards=False))
         return str(remove_query_param(address, self.page_query_param))
+
+    def _page_by_cursor(self, queryset: Any) -> CursorPage:
+        text = self.request.query_params[self.cursor_query_param]
+        try:
+            cursor = Cursor.read(text, order_of(queryset))
+        except NoCursor as error:
+            message = _(
+                "This is no cursor of this list in this order. Take the address of the next page from an answer, or "
+                "begin with start."
+            )
+            raise ValidationError({self.cursor_query_param: [ErrorDetail(str(message), CURSOR_UNKNOWN)]}) from error
+        return CursorPage(queryset, cursor, self.get_page_size(self.request) or self.page_size)
+
+    def _beside_a_cursor(self, page: CursorPage) -> dict[str, Any]:
+        ways = {"next": page.next, "previous": page.previous}
+        addresses = {name: None if cursor is None else self._address(cursor) for name, cursor in ways.items()}
+        return {"count": None, "count_exceeds": None, **addresses}
+
+    def _address(self, cursor: Cursor) -> str:
+        return str(replace_query_param(self.request.build_absolute_uri(), self.cursor_query_param, cursor.written()))
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """Return the parameters of a list with the range of each."""

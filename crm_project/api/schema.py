@@ -32,6 +32,7 @@ MEANINGS = {
     status.HTTP_409_CONFLICT: _("As things stand this cannot be done; nothing was changed."),
     status.HTTP_410_GONE: _("What comes next is no longer kept."),
     status.HTTP_411_LENGTH_REQUIRED: _("The body came in chunks, without `Content-Length`."),
+    status.HTTP_412_PRECONDITION_FAILED: _("It is no longer as you have read it; nothing was changed."),
     status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: _("The body is larger than one megabyte."),
     status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: _("The body is not `application/json`."),
     status.HTTP_422_UNPROCESSABLE_ENTITY: _("The Idempotency-Key belongs to another call."),

@@ -24,7 +24,7 @@ OF_NO_OPERATION = {(405, "method_not_allowed")}
 # What only the back office and the commands ask for, what stands for its subclasses, and what nothing raises.
 NOT_IN_THE_API = {
     *("too_many_keys", "no_longer_theirs", "operator_still_active", "has_contacts", "refused", "throttled"),
-    *("period_not_recorded", "too_many_contacts", "operator_not_involved", "weights_changed"),
+    *("period_not_recorded", "too_many_contacts", "operator_not_involved"),
     *("setting_changed", "cannot_go_back", "value_taken", "too_many_rows"),
 }
 

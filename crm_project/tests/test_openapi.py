@@ -42,8 +42,8 @@ STATUSES = {
     "sources_retrieve": {200, 404} | READING,
     "sources_partial_update": {200, 404, 409} | WRITING,
     "sources_operators": {200, 404} | READING,
-    "sources_set_operators": {200, 404} | POSTING,
-    "sources_replace_operators": {200, 404} | WRITING,
+    "sources_set_operators": {200, 404, 412} | POSTING,
+    "sources_replace_operators": {200, 404, 412} | WRITING,
     "sources_preview": {200, 404} | READING,
     "contacts_changes": {200, 410} | READING,
     "sources_fairness": {200, 404} | READING,
@@ -64,6 +64,7 @@ STATUSES = {
     "exports_contacts": {200} | READING,
     "exports_decisions": {200} | READING,
 }
+TAGGED = {"sources_operators", "sources_set_operators", "sources_replace_operators"}
 CONFLICTS = {
     "operators_create": {"changed_meanwhile", "still_running"},
     "operators_partial_update": {"changed_meanwhile"},
@@ -82,18 +83,19 @@ OF_CONTACTS = {
     *("created_after", "created_before"),
 }
 PARAMETERS = {
-    "operators_list": {"page", "page_size", "cursor", "external_id", "is_active", "is_paused"},
-    "sources_list": {"page", "page_size", "cursor", "code", "is_active"},
+    "operators_list": {"page", "page_size", "cursor", "external_id", "is_active", "is_paused", "ordering"},
+    "sources_list": {"page", "page_size", "cursor", "code", "is_active", "ordering"},
     "contacts_changes": {"cursor", "limit"},
     "sources_fairness": {"from", "to"},
-    "leads_list": {"page", "page_size", "cursor", "external_id"},
-    "contacts_list": {"page", "page_size", "cursor"} | OF_CONTACTS,
+    "leads_list": {"page", "page_size", "cursor", "external_id", "ordering"},
+    "contacts_list": {"page", "page_size", "cursor", "ordering"} | OF_CONTACTS,
     "exports_operators": {"external_id", "is_active", "is_paused"},
     "exports_weights": {"source", "source_code", "operator"},
     "exports_contacts": OF_CONTACTS,
     "exports_decisions": {"contact", "source", "source_code", "operator", "after", "before"},
 }
 VALUES = {
+    "ordering": "-id",
     "cursor": "start",
     "is_active": "true",
     "is_paused": "true",
@@ -200,7 +202,11 @@ class TestAnOperation:
 
         assert parameters_of(name, "query") == PARAMETERS.get(name, set())
         assert parameters_of(name, "path") == ({"id"} if "{id}" in path else set())
-        assert parameters_of(name, "header") == ({"Idempotency-Key"} if method == "post" else set())
+        repeated, conditional = method == "post", name in TAGGED and method != "get"
+        assert parameters_of(name, "header") == {
+            *(["Idempotency-Key"] if repeated else []),
+            *(["If-Match"] if conditional else []),
+        }
 
     @each_operation
     def test_names_the_headers_of_its_answers(self, name: str) -> None:
@@ -211,7 +217,7 @@ class TestAnOperation:
 
         assert named == {(401, "WWW-Authenticate"), (429, "Retry-After"), (503, "Retry-After")} | (
             posted if OPERATIONS[name][0] == "post" else set()
-        )
+        ) | ({(200, "ETag")} if name in TAGGED else set())
 
     @each_operation
     def test_says_which_scopes_a_key_needs(self, name: str) -> None:

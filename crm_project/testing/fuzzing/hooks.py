@@ -16,6 +16,7 @@ CALLER = os.environ["FUZZING_CALLER"]
 REAL_IDS = 10_000
 LONGEST_CODE = 100
 IDEMPOTENCY_KEY = "Idempotency-Key"
+IF_MATCH = "If-Match"
 BEFORE_EVERY_MOMENT = "0001-01-02T00:00:00Z"
 A_MOMENT_IN_THE_PAST = "2026-01-01T00:00:00Z"
 
@@ -46,6 +47,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
         case.query["cursor"] = "latest" if name == "contacts_changes" else "start"
     if IDEMPOTENCY_KEY in case.headers:
         case.headers[IDEMPOTENCY_KEY] = f"key-{next(_numbers)}"
+    if IF_MATCH in case.headers:
+        case.headers[IF_MATCH] = "*"  # any other is known to whoever got it as an answer only
     adjust = ADJUSTMENTS.get(name)
     if adjust and isinstance(case.body, dict):
         case.body = adjust(case.body, case.path_parameters.get("id"))
