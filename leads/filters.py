@@ -23,8 +23,8 @@ class NarrowedFilter(filters.FilterSet):
     def among(self) -> Collection[int] | None:
         """The sources that exist for the caller, None for all."""
         request: Any = self.request
-        caller = caller_of(request)
-        return None if caller is None else caller.source_ids
+        caller = request and caller_of(request)
+        return caller.source_ids if caller else None
 
 
 class SourceFilter(filters.FilterSet):
@@ -129,9 +129,16 @@ class ContactFilter(NarrowedFilter):
 
 
 class ContactListFilter(ContactFilter):
-    """What the list of contacts can be narrowed by, and its order."""
+    """What the list of contacts can be narrowed by, and its order: in a period that of time, by which it is found."""
 
     ordering = OrderFilter("id", "created_at")
+
+    def filter_queryset(self, queryset: QuerySet[Contact]) -> QuerySet[Contact]:
+        """Return the contacts that match, in their order."""
+        contacts = super().filter_queryset(queryset)
+        asked = self.form.cleaned_data
+        in_period = asked["created_after"] or asked["created_before"]
+        return contacts.order_by("-created_at", "-id") if in_period and not asked["ordering"] else contacts
 
 
 class DecisionFilter(filters.FilterSet):

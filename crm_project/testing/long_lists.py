@@ -1,4 +1,4 @@
-"""A house with long lists, stored by two statements, and by no draw.
+"""A house with long lists, stored by three statements, and by no draw.
 
 The contacts came a hundred at a moment. The newest wait, those before them are in work, all others are closed, in turn
 of each source and to each operator; the first operator and the first source are gone: theirs are the oldest only.
@@ -25,6 +25,10 @@ NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n
 LEADS = """
 INSERT INTO leads_lead (external_id, created_at)
 {numbers} SELECT 'lead_' || n, {moment} FROM numbers WHERE n <= %(leads)s
+"""
+
+IDENTITIES = """
+INSERT INTO leads_identity (lead_id, kind, value) SELECT id, 'external_id', external_id FROM leads_lead
 """
 
 CONTACTS = """
@@ -64,6 +68,7 @@ def fill(contacts: int) -> None:
     extent = {"contacts": contacts, "leads": contacts // 2, "sources": SOURCES, "operators": OPERATORS}
     extent |= {"gone": contacts // 100, "active": contacts // 100, "waiting": contacts // 1_000}
     _run(LEADS, extent)
+    _run(IDENTITIES, {})
     rows: dict[str, Any] = {"source": Source.objects, "operator": Operator.objects, "lead": Lead.objects}
     _run(CONTACTS, extent | {f"first_{name}": manager.earliest("pk").pk for name, manager in rows.items()})
     _count_loads()

@@ -232,3 +232,10 @@ class TestACursor:
         assert [row["id"] for one in pages for row in one["results"]] == in_order(Contact, order)
         for before, here in pairwise(pages):
             assert page(api, here["previous"])["results"] == before["results"]
+
+
+@each_kind_of_pages
+def test_a_code_of_no_source_finds_nothing(api: APIClient, source: Source, kind: str) -> None:
+    make_contacts(2, source)
+
+    assert all_ids(api, f"/api/contacts?{kind}&source_code=nobody") == []

@@ -41,8 +41,8 @@ def narrowed_and_ordered() -> Iterator[str]:
         yield from (f"/api/leads?{urlencode({**one, **ordering})}" for one in ({}, {"external_id": "lead_7"}))
     moment = Contact.objects.order_by("created_at")[CONTACTS // 3].created_at.isoformat()
     for name in ("created_after", "created_before"):
-        for order in ("created_at", "-created_at"):
-            yield f"/api/contacts?{urlencode({name: moment, 'ordering': order})}"
+        for ordering in ({}, {"ordering": "created_at"}, {"ordering": "-created_at"}):
+            yield f"/api/contacts?{urlencode({name: moment, **ordering})}"
 
 
 def answers(api: APIClient, address: str) -> Iterator[str]:
@@ -82,11 +82,12 @@ def read_by(node: dict[str, Any]) -> int:
 def rows_read_on_sqlite(sql: str) -> int:
     """Return all rows where the keys of a page do not come out of an index in its order, else the rows of a page."""
     plan = asked(f"EXPLAIN QUERY PLAN {sql}")
+    if any(name in sql for name in ('"lead_id" =', '"external_id" =', "leads_identity")):  # a lead has a few contacts
+        return CONTACTS if any(step.startswith("SCAN") for *_place, step in plan) else PAGE
     [place] = [number for number, _parent, _unused, step in plan if step.startswith("LIST SUBQUERY")]
     steps = [step for _number, parent, _unused, step in plan if parent == place]
     narrowed = "=" in sql[sql.rindex("SELECT") :]
-    few = '"lead_id" =' in sql or '"external_id" =' in sql  # a lead has a few contacts
-    return PAGE if few or (len(steps) == 1 and ("INDEX" in steps[0] or not narrowed)) else CONTACTS
+    return PAGE if len(steps) == 1 and ("INDEX" in steps[0] or not narrowed) else CONTACTS
 
 
 def test_a_page_is_found_without_reading_the_list(api: APIClient) -> None:
