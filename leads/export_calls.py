@@ -10,10 +10,9 @@ from rest_framework.serializers import Serializer
 
 from crm_project.access.schema import Body, Call
 from crm_project.exports import Column, Table, TooManyExports, lines, plain
+from leads.examples import MOMENT
 from leads.serializers import ContactSerializer
 from operators.serializers import OperatorSerializer
-
-MOMENT = "2026-11-23T09:15:00.123456Z"
 
 
 def fields_of(serializer: Serializer[Any]) -> Table:
