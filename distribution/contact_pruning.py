@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from distribution.locks import lock_contacts_for_deletion, lock_leads_for_deletion
 from distribution.models import Decision, Event, LoadChange
 from distribution.transactions import in_transaction
-from leads.models import Contact, ContactStatus, Lead, Merge, SourceEvent
+from leads.models import Contact, ContactStatus, Lead, Merge
 
 
 class Removed(NamedTuple):
@@ -49,9 +49,7 @@ def remove_contacts(contact_ids: Collection[int], moment: datetime) -> Removed:
     of_contacts = Contact.objects.filter(pk__in=contact_ids).order_by().values_list("lead", flat=True)
     leads = lock_leads_for_deletion(set(of_contacts))
     locked = lock_contacts_for_deletion(removable(closed_before(moment)).filter(pk__in=contact_ids))
-    SourceEvent.objects.filter(contact__in=locked).delete()
-    contacts = Contact.objects.filter(pk__in=locked)
-    contacts._raw_delete(contacts.db)
+    Contact.objects.filter(pk__in=locked).delete()
     return Removed(contacts=len(locked), leads=_remove_leads(leads))
 
 

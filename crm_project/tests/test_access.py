@@ -339,6 +339,8 @@ def test_the_schema_names_each_call_once_without_a_trailing_slash(admin_client: 
         "/api/exports/weights",
         "/api/leads",
         "/api/leads/{id}",
+        "/api/leads/{id}/data",
+        "/api/leads/{id}/erase",
         "/api/operators",
         "/api/operators/{id}",
         "/api/sources",

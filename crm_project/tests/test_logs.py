@@ -22,7 +22,7 @@ from rest_framework.test import APIClient
 
 from crm_project import wsgi
 from crm_project.logs import DiscreetFormatter, said, without_persons
-from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.testing.rows import arrive, make_lead, make_operator, make_source
 from distribution.assignment import Choice
 from distribution.records import Account
 from distribution.tests.commands import run
@@ -83,10 +83,10 @@ def store_a_row_that_a_check_refuses(*_: Any, **__: Any) -> Any:
 
 
 def store_a_key_that_is_taken(*_: Any, **__: Any) -> Any:
-    """Store a lead twice: PostgreSQL quotes the key."""
-    Lead.objects.get_or_create(external_id=KEY)
-    with transaction.atomic():
-        Lead.objects.create(external_id=KEY)
+    """Let two leads be known by the same: PostgreSQL quotes the key."""
+    for _lead in range(2):
+        with transaction.atomic():
+            make_lead(KEY)
 
 
 def fail_with_everything(*_: Any, **__: Any) -> Any:
@@ -240,7 +240,7 @@ class TestTheSweep:
             call_command("drain_queue")
 
         assert_names_nobody(str(raised.value))
-        assert "external_id" in str(raised.value)
+        assert "identity" in str(raised.value)
 
 
 class TestRequestsThatAreRefused:

@@ -280,8 +280,9 @@ class TestPossiblySame:
             for number in range(5_000)
         )
         Contact.objects.bulk_create(many)
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":  # SQLite would keep what it found for the tests that follow
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
 
         with CaptureQueriesContext(connection) as queries:
             possibly_same(lead)
