@@ -275,8 +275,9 @@ class TestPossiblySame:
 
     def test_are_found_by_indexes_however_many_contacts_there_are(self, source: Source) -> None:
         lead = arrive(source, "tg:1", phone="+7 912 345 67 89", email="ivan@example.com").lead
+        other = make_lead()
         many = (
-            Contact(lead=lead, source=source, external_id="tg:1", phone=f"+7 913 {number:07}", email=f"{number}@a.ru")
+            Contact(lead=other, source=source, external_id="tg:1", phone=f"+7 913 {number:07}", email=f"{number}@a.ru")
             for number in range(5_000)
         )
         Contact.objects.bulk_create(many)
