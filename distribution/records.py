@@ -159,6 +159,7 @@ def _standing(row: list[Any]) -> Standing:
 
 
 # The same few standings come again and again in neighbouring decisions, of which a report reads very many.
-@lru_cache(maxsize=STANDINGS_KEPT)
+# By type, too: 1.0 and true, which a damaged row may hold, are equal to 1.
+@lru_cache(maxsize=STANDINGS_KEPT, typed=True)
 def _standing_as_written(operator_id: int, weight: int, load: int, max_load: int, state: int) -> Standing:
     return Standing(operator_id, weight, load, max_load, *STATES[state])

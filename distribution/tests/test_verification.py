@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, make_operator, make_source
-from distribution import handling, roster
+from distribution import handling, records, roster
 from distribution.audit import mend_load
 from distribution.models import Checkpoint, Decision, DrawCount, LoadChange, SettingChange
 from distribution.proof import contacts
@@ -31,6 +31,7 @@ from distribution.proof.findings import (
 )
 from distribution.proof.replay import Flaw
 from distribution.proof.snapshot import snapshot
+from distribution.records import read
 from distribution.strategy import STRATEGIES
 from distribution.verification import verify
 from leads.models import Contact, Source
@@ -306,6 +307,19 @@ class TestAnyShape:
     @pytest.mark.parametrize(("details", "kind"), [(DRAW, "draw"), (BY_HAND, "by_hand")])
     def test_what_is_whole_holds(self, details: Any, kind: str) -> None:
         assert Replay().flaw_of(recorded(json.dumps(details), kind)) is None
+
+    @pytest.mark.parametrize("place", range(4))
+    @pytest.mark.parametrize("like", [float, bool])
+    def test_what_is_whole_holds_after_something_equal_that_is_not(self, like: type[Any], place: int) -> None:
+        whole = {"by_hand": [1, 1, 1, 1, 1], "passed_queue": False}
+        altered = replaced(whole, ["by_hand", place], like(1))
+        records._standing_as_written.cache_clear()
+
+        Replay().flaw_of(recorded(json.dumps(altered), "by_hand"))
+
+        standing = read(whole).by_hand
+        assert standing is not None
+        assert {type(value) for value in standing[:4]} == {int}
 
     @given(anything, st.sampled_from(["draw", "by_hand", "?"]))
     def test_any_json_is_a_flaw(self, value: Any, kind: str) -> None:
