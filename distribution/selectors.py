@@ -128,9 +128,11 @@ def as_told(decisions: QuerySet[Decision], among: Collection[int] | None) -> Que
 
 def operators_waited_for(source_ids: Collection[int]) -> set[int]:
     """Return the ids of the operators of the sources whom a contact waits for, on any active source they draw from."""
-    waiting = Contact.objects.waiting().filter(source=OuterRef("source"))
+    waiting = oldest_waiting("source")
     of_sources = Weight.objects.filter(source__in=source_ids).values("operator")
-    draws = Weight.objects.filter(Exists(waiting), operator__in=of_sources, weight__gt=0, source__is_active=True)
+    draws = Weight.objects.alias(oldest=waiting).filter(
+        oldest__isnull=False, operator__in=of_sources, weight__gt=0, source__is_active=True
+    )
     return set(draws.order_by().values_list("operator_id", flat=True))
 
 
@@ -211,6 +213,15 @@ def next_in_queue(sources: QuerySet[Source], *, excluding: Collection[int] = ())
     )
 
 
+def oldest_waiting(source: str) -> Subquery:
+    """Return the contact that has waited longest on the source that the row names, None without any.
+
+    As an annotation. In the order of the queue: without, SQLite looks through every contact of the source.
+    """
+    waiting = Contact.objects.waiting().filter(source=OuterRef(source)).oldest_first()
+    return Subquery(waiting.values("pk")[:1])
+
+
 def _waiting_for(operator_id: int) -> QuerySet[Contact]:
     return Contact.objects.waiting().filter(source__in=sources_of_operator(operator_id), source__is_active=True)
 
@@ -222,7 +233,7 @@ def _older_than(contact: Contact) -> Q:
 
 @KeptStatement
 def _queue_before(source_id: Any, operator_id: Any) -> QuerySet[Any, Any]:
-    waiting = Contact.objects.waiting().filter(source=OuterRef("pk"))
-    sources = sources_of_operator(operator_id).filter(Exists(waiting), is_active=True).order_by()
+    waiting = sources_of_operator(operator_id).alias(oldest=oldest_waiting("pk"))
+    sources = waiting.filter(oldest__isnull=False, is_active=True).order_by()
     weight = Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0).order_by()
     return weight.annotate(somebody_waits=Exists(sources)).values_list("somebody_waits")

@@ -1,8 +1,11 @@
 from datetime import timedelta
 from itertools import count
+from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -11,7 +14,7 @@ from distribution.errors import OperatorNotFound
 from distribution.handling import close_contact
 from distribution.queue import drain, draining_at_the_end, give_waiting
 from distribution.roster import change_operator, set_weights
-from distribution.selectors import next_in_queue
+from distribution.selectors import next_in_queue, operators_waited_for, queue_before
 from leads.models import Contact, Source
 from operators.models import Operator
 
@@ -171,3 +174,19 @@ def test_what_is_put_off_is_given_although_the_last_change_fails() -> None:
 
     waiting.refresh_from_db()
     assert waiting.operator == operator
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "asked", [lambda one: queue_before(one, 1), lambda one: operators_waited_for([one])], ids=["arrival", "many"]
+)
+def test_who_waits_is_found_without_looking_at_who_does_not(asked: Any) -> None:
+    """Among contacts that do not wait SQLite must read the queue alone; PostgreSQL knows how many there are."""
+    with CaptureQueriesContext(connection) as queries:
+        asked(make_source({make_operator(): 1}).pk)
+
+    [*_others, sql] = [query["sql"] for query in queries if "leads_contact" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {'QUERY PLAN' if connection.vendor == 'sqlite' else ''} {sql}")
+        plan = str(cursor.fetchall())
+    assert connection.vendor != "sqlite" or "contact_queue" in plan
