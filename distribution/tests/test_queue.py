@@ -186,7 +186,7 @@ def test_who_waits_is_found_without_looking_at_who_does_not(asked: Any) -> None:
         asked(make_source({make_operator(): 1}).pk)
 
     [*_others, sql] = [query["sql"] for query in queries if "leads_contact" in query["sql"]]
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {'QUERY PLAN' if connection.vendor == 'sqlite' else ''} {sql}")
-        plan = str(cursor.fetchall())
-    assert connection.vendor != "sqlite" or "contact_queue" in plan
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            assert "contact_queue" in str(cursor.fetchall())
