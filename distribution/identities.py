@@ -68,10 +68,13 @@ def leads_named(external_id: str, among: Collection[int] | None = None) -> Query
 
 
 def leads_meant(text: str) -> list[Lead]:
-    """Return the leads whom somebody means who types this: those known by it, else the one with this number."""
+    """Return the leads whom somebody may mean who types this: those known by it, and with № or # the one of the number.
+
+    Digits alone are no number: they may be an id in a bot, whose lead is gone, and the number that of somebody else.
+    """
     known = list(Lead.objects.filter(pk__in=leads_named(text)).order_by("pk"))
-    number = re.fullmatch(r"[#№]? ?([0-9]{1,18})", text)
-    return known or list(Lead.objects.filter(pk=int(number[1]))) if number else known
+    number = re.fullmatch(r"[#№] ?([0-9]{1,18})", text)
+    return known + [one for one in Lead.objects.filter(pk=int(number[1])) if one not in known] if number else known
 
 
 def store_lead(known: Known) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from model_bakery import baker
@@ -288,6 +288,14 @@ class TestTheCommands:
 
         assert capsys.readouterr().out == f"Lead {lead.pk} is erased; contacts that stay without data: 2.\n"
         assert telling() == []
+
+    def test_erase_nobody_by_the_digits_of_a_number(self, source: Source) -> None:
+        stranger = arrive(source, "stranger").lead
+
+        with pytest.raises(CommandError, match="There is no lead"):
+            call_command("erase_lead", str(stranger.pk))
+
+        assert stranger.identities.exists()
 
     @pytest.mark.parametrize(
         ("named", "told"), [("nobody", "There is no lead"), ("twice", "Several leads are known by")]

@@ -79,7 +79,7 @@ class TestMerging:
         assert "It is me" in shown
         assert not Merge.objects.exists()
 
-    @pytest.mark.parametrize("typed", ["site:1", "#{number}", "№ {number}", "{number}"])
+    @pytest.mark.parametrize("typed", ["site:1", "#{number}", "№ {number}"])
     def test_merges_the_lead_that_was_named(self, typed: str, admin_client: Client, lead: Lead, same: Lead) -> None:
         response = admin_client.post(merge_url(lead, typed.format(number=same.pk)), follow=True)
 
@@ -92,6 +92,20 @@ class TestMerging:
 
         entry = LogEntry.objects.get()
         assert (entry.object_id, entry.get_change_message()) == (str(lead.pk), f"Added lead “{same.pk}”.")
+
+    def test_takes_digits_for_no_number(self, admin_client: Client, lead: Lead, same: Lead) -> None:
+        response = admin_client.post(merge_url(lead, same.pk), follow=True)
+
+        assert messages(response) == ["There is no such lead."]
+
+    def test_chooses_nobody_when_a_number_is_also_what_another_is_known_by(
+        self, admin_client: Client, lead: Lead, same: Lead
+    ) -> None:
+        make_lead(f"#{same.pk}")
+
+        admin_client.post(merge_url(lead, f"#{same.pk}"))
+
+        assert not Merge.objects.exists()
 
     def test_takes_what_a_lead_is_known_by_before_a_number(self, admin_client: Client, lead: Lead, same: Lead) -> None:
         known_as_a_number = make_lead(str(same.pk))
