@@ -94,7 +94,7 @@ def filters() -> Iterator[dict[str, Any]]:
 
 def far_cursor(name: str, query: dict[str, Any]) -> str:
     """Return the cursor of the 1,000th page, or of the last, as the page before it would name it."""
-    from crm_project.api.cursors import START, Cursor, order_of
+    from crm_project.api.cursors import START, Cursor
     from leads.filters import ContactListFilter, LeadFilter
     from leads.models import Contact, Lead
 
@@ -104,7 +104,7 @@ def far_cursor(name: str, query: dict[str, Any]) -> str:
     rows = narrowed.qs
     keys = list(rows.values_list("pk", flat=True)[:ROWS_BEFORE])
     before = keys if len(keys) == ROWS_BEFORE else keys[:-ROWS]
-    return Cursor(order_of(rows)).at(rows.get(pk=before[-1]), backwards=False).written() if before else START
+    return Cursor.start(rows).at(rows.get(pk=before[-1]), backwards=False).written() if before else START
 
 
 def milliseconds(client: Any, address: str) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Texts in the cells of a table that a spreadsheet may open: none of them runs, and each is read again as it was."""
 
 # A spreadsheet runs a cell that begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n")
 MARK = "'"
 
 

@@ -1,11 +1,9 @@
 """Forgetting who a lead was: what counts and what proves stays, what tells of a person goes."""
 
+from collections.abc import Collection
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm_project.access.acting import actor
@@ -13,6 +11,7 @@ from crm_project.access.idempotency import change_answers
 from crm_project.webhooks.models import Attempt, Delivery
 from distribution.errors import LeadNotFound
 from distribution.locks import lock_lead
+from distribution.merging import ever_merged_with
 from distribution.transactions import in_transaction
 from leads.models import ERASED, Contact, Identity, Lead, SourceEvent
 
@@ -32,12 +31,12 @@ def erase_lead(lead_id: int) -> Lead:
     if lead is None:
         raise LeadNotFound
     contacts = Contact.objects.filter(lead=lead).order_by()
-    _forget_in_history(lead, contacts)
+    # First, for the locks: whoever works on one of them has kept and told by now what the rest looks for.
+    contacts.update(**FORGOTTEN)
     _forget_in_messages(contacts)
-    change_answers(f'"lead_id":{lead.pk},', lambda answer: without_lead(answer, lead.pk))
+    _forget_in_answers(lead.pk, frozenset(contacts.values_list("pk", flat=True)))
     SourceEvent.objects.filter(contact__in=contacts).delete()
     Identity.objects.filter(lead=lead).delete()
-    contacts.update(**FORGOTTEN)
     lead.external_id = f"{ERASED}:{lead.pk}"
     lead.erased_at = timezone.now()
     lead.erased_by = actor().name
@@ -45,23 +44,21 @@ def erase_lead(lead_id: int) -> Lead:
     return lead
 
 
-def without_lead(answer: Any, lead_id: int) -> Any:
-    """Return an answer of the API in which nothing tells who the lead was."""
+def without_contacts(answer: Any, contact_ids: Collection[int]) -> Any:
+    """Return an answer of the API in which the contacts tell nothing of a person."""
     if isinstance(answer, list):
-        return [without_lead(one, lead_id) for one in answer]
+        return [without_contacts(one, contact_ids) for one in answer]
     if not isinstance(answer, dict):
         return answer
-    told = {name: without_lead(value, lead_id) for name, value in answer.items()}
-    is_theirs = answer.get("lead_id") == lead_id
-    return told | {name: value for name, value in FORGOTTEN.items() if is_theirs and name in told}
+    told = {name: without_contacts(value, contact_ids) for name, value in answer.items()}
+    is_one = "lead_id" in answer and answer.get("id") in contact_ids
+    return told | {name: value for name, value in FORGOTTEN.items() if is_one and name in told}
 
 
-def _forget_in_history(lead: Lead, contacts: QuerySet[Contact]) -> None:
-    types = ContentType.objects.get_for_models(Lead, Contact)
-    keys = [str(key) for key in contacts.values_list("pk", flat=True)]
-    of_contacts = LogEntry.objects.filter(content_type=types[Contact], object_id__in=keys)
-    of_contacts.update(object_repr=Concat("object_id", Value(f": {ERASED}")))
-    LogEntry.objects.filter(content_type=types[Lead], object_id=str(lead.pk)).update(object_repr=f"{ERASED}:{lead.pk}")
+def _forget_in_answers(lead_id: int, contact_ids: Collection[int]) -> None:
+    """Empty what kept answers tell of the contacts; they name the lead whose these were at that time."""
+    for one in ever_merged_with(lead_id):
+        change_answers(f'"lead_id":{one},', lambda answer: without_contacts(answer, contact_ids))
 
 
 def _forget_in_messages(contacts: QuerySet[Contact]) -> None:

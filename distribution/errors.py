@@ -49,6 +49,13 @@ class SameLead(Refusal):
     message = _("This is one and the same lead. Choose another.")
 
 
+class LeadErased(Refusal):
+    """Nobody can tell any more whether an erased lead is the same person."""
+
+    code = "lead_erased"
+    message = _("The data of one of these leads is erased. What is erased stays by itself.")
+
+
 class CannotUndoMerge(Refusal):
     """Something has happened since: what came by which of the two is not known any more."""
 

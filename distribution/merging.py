@@ -1,20 +1,26 @@
 """Two leads that turned out to be one, and the way back."""
 
-from django.db.models import Max, Q
+from itertools import batched, chain
+
+from django.db.models import Count, Max, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from crm_project.access.acting import actor
-from distribution.errors import CannotUndoMerge, LeadNotFound, SameLead
+from distribution.errors import CannotUndoMerge, LeadErased, LeadNotFound, SameLead
 from distribution.locks import lock_lead, lock_leads_for_deletion
 from distribution.transactions import in_transaction
 from leads.models import Contact, Identity, Lead, Merge
+
+CONTACTS_AT_A_TIME = 10_000
 
 
 @in_transaction
 def merge_leads(survivor_id: int, lead_id: int) -> Merge:
     """Give the contacts and the identities of a lead to another, the survivor, and remove it.
 
-    Whoever writes by one of the identities is the survivor from now on. Raises LeadNotFound, and SameLead for one.
+    Whoever writes by one of the identities is the survivor from now on. Raises LeadNotFound, LeadErased, and SameLead
+    for one.
     """
     if survivor_id == lead_id:
         raise SameLead
@@ -22,15 +28,17 @@ def merge_leads(survivor_id: int, lead_id: int) -> Merge:
     leads = lock_leads_for_deletion([survivor_id, lead_id])
     if len(leads) < 2:
         raise LeadNotFound
+    if any(lead.erased_at for lead in leads.values()):
+        raise LeadErased
     contacts, identities = Contact.objects.filter(lead=lead_id), Identity.objects.filter(lead=lead_id)
     merge = Merge.objects.create(
         survivor_id=survivor_id,
         lead_id=lead_id,
         lead_created_at=leads[lead_id].created_at,
-        identities=list(identities.values_list("pk", flat=True)),
+        identities=_the_shown_one_first(identities, leads[lead_id]),
         contacts=list(contacts.order_by("pk").values_list("pk", flat=True)),
-        newest_contact_id=_newest_contact(survivor_id, lead_id),
         actor_name=actor().name,
+        **_extent(survivor_id, lead_id),
     )
     contacts.update(lead=survivor_id)
     identities.update(lead=survivor_id)
@@ -51,7 +59,8 @@ def undo_merge(merge_id: int) -> Lead:
     if not can_undo(merge):
         raise CannotUndoMerge
     lead = _restored(merge)
-    Contact.objects.filter(pk__in=merge.contacts).update(lead=lead)
+    for some in batched(merge.contacts, CONTACTS_AT_A_TIME):
+        Contact.objects.filter(pk__in=some).update(lead=lead)
     Identity.objects.filter(pk__in=merge.identities).update(lead=lead)
     merge.undone_at = timezone.now()
     merge.save(update_fields=["undone_at"])
@@ -59,23 +68,33 @@ def undo_merge(merge_id: int) -> Lead:
 
 
 def can_undo(merge: Merge) -> bool:
-    """Return whether nothing has happened to the survivor since: no contact, no other merge, nothing erased."""
+    """Return whether nothing has happened to the survivor since: no contact came or went, no other merge, no erasing.
+
+    Of the merges into a lead that stand it is the newest at most.
+    """
     if merge.undone_at is not None:
         return False
     survivor_id = merge.survivor_id
     later = Merge.objects.filter(Q(survivor_id=survivor_id) | Q(lead_id=survivor_id), pk__gt=merge.pk, undone_at=None)
-    contacts, identities = Contact.objects.filter(lead=survivor_id), Identity.objects.filter(lead=survivor_id)
-    return (
-        not later.exists()
-        and not contacts.filter(pk__gt=merge.newest_contact_id).exists()
-        and contacts.filter(pk__in=merge.contacts).count() == len(merge.contacts)
-        and identities.filter(pk__in=merge.identities).count() == len(merge.identities) > 0
-    )
+    then = {"newest_contact_id": merge.newest_contact_id, "contact_count": merge.contact_count}
+    identities = Identity.objects.filter(lead=survivor_id, pk__in=merge.identities)
+    return not later.exists() and _extent(survivor_id) == then and identities.count() == len(merge.identities) > 0
 
 
-def merges_into(lead_id: int) -> list[Merge]:
+def merges_into(lead_id: int) -> QuerySet[Merge]:
     """Return the merges into the lead that stand, the newest first."""
-    return list(Merge.objects.filter(survivor_id=lead_id, undone_at=None))
+    return Merge.objects.filter(survivor_id=lead_id, undone_at=None)
+
+
+def ever_merged_with(lead_id: int) -> set[int]:
+    """Return the ids of all leads that were ever one with the lead, in turn, its own among them."""
+    found: set[int] = set()
+    more = {lead_id}
+    while more:
+        found |= more
+        merges = Merge.objects.filter(Q(survivor_id__in=more) | Q(lead_id__in=more))
+        more = set(chain.from_iterable(merges.values_list("survivor_id", "lead_id"))) - found
+    return found
 
 
 def survivor_of(lead_id: int) -> int:
@@ -85,12 +104,18 @@ def survivor_of(lead_id: int) -> int:
     return lead_id
 
 
-def _newest_contact(*lead_ids: int) -> int:
-    return Contact.objects.filter(lead__in=lead_ids).aggregate(newest=Max("pk"))["newest"] or 0
+def _extent(*lead_ids: int) -> dict[str, int]:
+    """Return how many contacts the leads have, and which is the newest."""
+    contacts = Contact.objects.filter(lead__in=lead_ids)
+    return contacts.aggregate(newest_contact_id=Coalesce(Max("pk"), 0), contact_count=Count("pk"))
+
+
+def _the_shown_one_first(identities: QuerySet[Identity], lead: Lead) -> list[int]:
+    return [one.pk for one in sorted(identities, key=lambda one: one.value != lead.external_id)]
 
 
 def _restored(merge: Merge) -> Lead:
-    first = Identity.objects.filter(pk__in=merge.identities).order_by("pk")[0]
+    first = Identity.objects.get(pk=merge.identities[0])
     [lead] = Lead.objects.bulk_create([Lead(pk=merge.lead_id, external_id=first.value)])
     lead.created_at = merge.lead_created_at
     lead.save(update_fields=["created_at"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
-from leads.identity import DIGITS_AT_END, EndOfPhone, email_address, phone_number
+from leads.identity import DIGITS_AT_END, EndOfPhone, email_address, in_ascii, phone_number
 from leads.models import Contact, Identity, Lead
 
 MOST_CONTACTS_READ = 100
@@ -53,7 +53,8 @@ def _clues_of_others(lead_id: int, own: set[str]) -> Iterator[tuple[int, str]]:
     yield from _read(known[:MOST_CONTACTS_READ])
     ends = {number[-DIGITS_AT_END:] for number in digits}
     yield from _read(_given(others.exclude(phone="").alias(end=EndOfPhone("phone")).filter(end__in=ends)))
-    yield from _read(_given(others.exclude(email="").alias(small=Lower("email")).filter(small__in=emails)))
+    written = emails | {in_ascii(email) for email in emails}
+    yield from _read(_given(others.exclude(email="").alias(small=Lower("email")).filter(small__in=written)))
 
 
 def _given(contacts: QuerySet[Contact]) -> Iterable[Given]:

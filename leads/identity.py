@@ -13,11 +13,13 @@ from django.db.models import CharField, Func
 
 LONGEST_ADDRESS = 254
 DIGITS_AT_END = 7
+# The last two are the hyphen and the space that break no line. An index holds what is left of a phone without them.
+SIGNS_IN_PHONES = " -()./\u2011\u00a0"
 
 # A number within other words may be anything; an extension, which is told by a word, comes behind the number.
 _WORDS_BEFORE = re.compile(r"(?!\s*tel:)[^\d+\uff0b]*[^\W\d_]", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_WITHOUT_SIGNS = reduce(lambda sql, sign: f"REPLACE({sql}, '{sign}', '')", " -().", "%(expressions)s")
+_WITHOUT_SIGNS = reduce(lambda sql, sign: f"REPLACE({sql}, '{sign}', '')", SIGNS_IN_PHONES, "%(expressions)s")
 
 
 class EndOfPhone(Func):
@@ -62,3 +64,9 @@ def email_address(text: str) -> str | None:
     except (UnicodeError, ValidationError):
         return None
     return address if len(address) <= LONGEST_ADDRESS else None
+
+
+def in_ascii(address: str) -> str:
+    """Return an address that `email_address` returned with its domain in the letters that machines send."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local}@{domain.encode('idna').decode()}"

@@ -154,6 +154,7 @@ class Merge(models.Model):
     identities: Any = models.JSONField(_("identities"))
     contacts: Any = models.JSONField(_("contacts"))
     newest_contact_id = models.PositiveBigIntegerField(_("newest contact at that time"))
+    contact_count = models.PositiveBigIntegerField(_("number of contacts at that time"))
     at = models.DateTimeField(_("time"), default=timezone.now)
     actor_name = models.CharField(_("by"), max_length=150, blank=True)
     undone_at = models.DateTimeField(_("undone"), null=True)

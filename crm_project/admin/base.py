@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import ActionLocation
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
@@ -21,6 +22,7 @@ from crm_project.admin.back import address_back
 from crm_project.admin.bulk import BulkQuestion, all_matching
 from crm_project.admin.columns import moment
 from crm_project.admin.forms import AutocompleteAdmin, TouchedFieldsForm
+from crm_project.admin.log import as_logged
 from crm_project.admin.outcome import EXPLAINED, CountedSentence, apply_to_each, counted, explanation, tell
 
 MOST_ROWS_AT_ONCE = 1_000
@@ -52,6 +54,16 @@ class Admin(AutocompleteAdmin, ModelAdmin):
         changelist: Any = super().get_changelist_instance(request)
         changelist.count_in_words = counted(self.count_of_rows, changelist.result_count)
         return changelist
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """Write a change into the log."""
+        [logged] = as_logged([obj])
+        return super().log_change(request, logged, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
+        """Write into the log that rows are gone."""
+        logged: Any = as_logged(queryset)
+        return super().log_deletions(request, logged)
 
     def get_deleted_objects(
         self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest

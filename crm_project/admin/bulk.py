@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from crm_project.access.acting import because
 from crm_project.admin.bulk_words import TITLES, WHAT_HAPPENS
 from crm_project.admin.forms import WhyForm, is_number_of_row
+from crm_project.admin.log import as_logged
 from crm_project.admin.outcome import EXPLAINED, explanation
 from distribution.models import BulkRow, BulkRun
 from distribution.runs import WORKS, begin, step
@@ -153,7 +154,8 @@ def _log(request: HttpRequest, done: list[BulkRow]) -> None:
         work = WORKS[name]
         rows = work.model._default_manager.filter(pk__in=[row.target_id for row in changed if row.work == name])
         user_id: Any = request.user.pk
-        LogEntry.objects.log_actions(user_id, rows, CHANGE, [{"changed": {"fields": _names(work.model, work.changes)}}])
+        told = [{"changed": {"fields": _names(work.model, work.changes)}}]
+        LogEntry.objects.log_actions(user_id, as_logged(rows), CHANGE, told)
 
 
 def _names(model: type[Model], fields: tuple[str, ...]) -> list[str]:

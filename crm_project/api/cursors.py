@@ -27,26 +27,34 @@ class Cursor:
     Without values it is the beginning, or, backwards, the end.
     """
 
+    of: str
     order: Sequence[str]
     values: Sequence[str] = ()
     backwards: bool = False
 
     @classmethod
-    def read(cls, text: str, order: Sequence[str]) -> Self:
-        """Return what `written` made of a place in a list with the order. Raises NoCursor."""
+    def start(cls, rows: QuerySet[Any]) -> Self:
+        """Return the beginning of a list."""
+        order = rows.query.order_by or rows.model._meta.ordering
+        return cls(rows.model._meta.label_lower, [str(name) for name in order])
+
+    @classmethod
+    def read(cls, text: str, rows: QuerySet[Any]) -> Self:
+        """Return what `written` made of a place in the list. Raises NoCursor."""
+        start = cls.start(rows)
         if text == START:
-            return cls(order)
+            return start
         try:
-            of_order, values, backwards = signing.loads(text, salt=SALT)
+            of, order, values, backwards = signing.loads(text, salt=SALT)
         except signing.BadSignature as error:
             raise NoCursor from error
-        if of_order != list(order):
+        if (of, order) != (start.of, start.order):
             raise NoCursor
-        return cls(order, values, backwards)
+        return replace(start, values=values, backwards=backwards)
 
     def written(self) -> str:
         """Return the cursor as a text."""
-        return signing.dumps([self.order, self.values, self.backwards], salt=SALT)
+        return signing.dumps([self.of, self.order, self.values, self.backwards], salt=SALT)
 
     def at(self, row: Any, *, backwards: bool) -> Self:
         """Return the place behind a row, or before it."""
@@ -96,11 +104,6 @@ def rows_of(part: QuerySet[Any], rows: QuerySet[Any]) -> QuerySet[Any]:
     whole = rows.all()
     whole.query.clear_where()
     return whole.filter(pk__in=part.values("pk"))
-
-
-def order_of(rows: QuerySet[Any]) -> list[str]:
-    """Return the order of a list as its cursors name it."""
-    return [str(name) for name in rows.query.order_by or rows.model._meta.ordering]
 
 
 def _fields(order: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 from rest_framework.views import APIView
 
-from crm_project.api.cursors import Cursor, CursorPage, NoCursor, order_of, rows_of
+from crm_project.api.cursors import Cursor, CursorPage, NoCursor, rows_of
 
 PAGE_SIZE_OUT_OF_RANGE = "page_size_out_of_range"
 CURSOR_UNKNOWN = "cursor_unknown"
@@ -92,14 +92,14 @@ class Pages(PageNumberPagination):
         """Return the address of the next page."""
         if self.page.has_next() or not self.page.paginator.is_exceeded:
             return super().get_next_link()
-        order = order_of(self.page.paginator.object_list)
-        address = self._address(Cursor(order).at(self.page[-1], backwards=False))
+        start = Cursor.start(self.page.paginator.object_list)
+        address = self._address(start.at(self.page[-1], backwards=False))
         return str(remove_query_param(address, self.page_query_param))
 
     def _page_by_cursor(self, queryset: Any) -> CursorPage:
         text = self.request.query_params[self.cursor_query_param]
         try:
-            cursor = Cursor.read(text, order_of(queryset))
+            cursor = Cursor.read(text, queryset)
         except NoCursor as error:
             message = _(
                 "This is no cursor of this list in this order. Take the address of the next page from an answer, or "

@@ -26,7 +26,7 @@ NOT_IN_THE_API = {
     *("too_many_keys", "no_longer_theirs", "operator_still_active", "has_contacts", "refused", "throttled"),
     *("period_not_recorded", "too_many_contacts", "operator_not_involved"),
     *("setting_changed", "cannot_go_back", "value_taken", "too_many_rows"),
-    *("same_lead", "cannot_undo_merge"),
+    *("same_lead", "lead_erased", "cannot_undo_merge"),
 }
 
 # Where a code stands among the arguments of what makes an error.

@@ -113,7 +113,8 @@ def write_down(parcel: Parcel, answer: Answer) -> None:
                 milliseconds=answer.milliseconds,
                 status=answer.status,
                 failure=answer.failure,
-                answer=answer.text,
+                # A message that was emptied meanwhile tells of somebody who is forgotten, and so may the answer.
+                answer=answer.text if delivery.body else "",
             )
             _settle(delivery, answer)
             if delivery.endpoint.url == parcel.url:

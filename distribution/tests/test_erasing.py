@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
+from threading import Event
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -17,12 +20,15 @@ from crm_project.testing.admin_pages import run
 from crm_project.testing.api import errors
 from crm_project.testing.clients import key_for
 from crm_project.testing.concurrency import run_concurrently
-from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
+from crm_project.webhooks.leases import take_up, write_down
 from crm_project.webhooks.models import Attempt, Delivery, Endpoint, EventKind, Subscription
-from distribution.erasing import erase_lead, without_lead
+from crm_project.webhooks.sending import Answer
+from distribution import erasing, handling
+from distribution.erasing import erase_lead, without_contacts
 from distribution.errors import LeadNotFound
 from distribution.handling import close_contact, reassign_by_draw
-from distribution.merging import can_undo, merge_leads
+from distribution.merging import can_undo, merge_leads, undo_merge
 from distribution.verification import verify
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
@@ -31,6 +37,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "79990001122"
 TOLD = {"name": f"Name {SECRET}", "phone": f"+{SECRET}", "email": f"{SECRET}@example.com", "text": f"Call {SECRET}"}
+REGISTER = {"external_id": SECRET, "source_code": "bot", **TOLD}
+SECONDS = 20
 
 
 @pytest.fixture
@@ -66,10 +74,9 @@ class TestErasing:
         Delivery.objects.update(body=f"Told {SECRET}")
         Attempt.objects.create(delivery=Delivery.objects.get(), milliseconds=1, answer=f"Thanks, {SECRET}")
         run(admin_client, "leads_contact", "close", contact)
-        register = {"external_id": SECRET, "source_code": "bot", **TOLD}
-        key_for("register").post("/api/contacts", register, headers={"Idempotency-Key": "once"})
+        key_for("register").post("/api/contacts", REGISTER, headers={"Idempotency-Key": "once"})
         key_for("register").post(
-            "/api/contacts/bulk", {"contacts": [register, register]}, headers={"Idempotency-Key": "many"}
+            "/api/contacts/bulk", {"contacts": [REGISTER, REGISTER]}, headers={"Idempotency-Key": "many"}
         )
         merge_leads(lead.pk, arrive(source, f"tg:{SECRET}", **TOLD).lead_id)
         assert {row.split(":")[0] for row in telling()} >= {
@@ -80,7 +87,6 @@ class TestErasing:
             "webhooks_delivery",
             "webhooks_attempt",
             "access_keptanswer",
-            "django_admin_log",
         }
 
         erase_lead(lead.pk)
@@ -125,6 +131,19 @@ class TestErasing:
 
         assert close_contact(active.pk).status == "closed"
         assert list(verify()) == []
+
+    def test_leaves_no_answer_of_an_endpoint_that_is_still_under_way(self, source: Source) -> None:
+        endpoint = baker.make(Endpoint, url="https://example.com/")
+        Subscription.objects.create(endpoint=endpoint, kind=EventKind.ASSIGNED)
+        contact = arrive(source, SECRET, **TOLD)
+        [parcel] = take_up(endpoint.pk, 1)
+        assert SECRET in parcel.body
+
+        erase_lead(contact.lead_id)
+        write_down(parcel, Answer(status=200, text=f"Thanks, {SECRET}"))
+
+        assert Attempt.objects.count() == 1
+        assert telling() == []
 
     def test_leads_to_no_chat_any_more(self, source: Source, lead: Lead) -> None:
         Source.objects.update(link_template="https://t.me/{external_id}")
@@ -175,24 +194,85 @@ class TestAnAnswerOfTheAPI:
                 {"id": 1, "lead_id": 5, "external_id": "a", "name": "b", "status": "active"},
                 {"id": 1, "lead_id": 5, "external_id": "erased", "name": "", "status": "active"},
             ),
-            ({"id": 1, "lead_id": 6, "external_id": "a"}, {"id": 1, "lead_id": 6, "external_id": "a"}),
+            ({"id": 2, "lead_id": 5, "external_id": "a"}, {"id": 2, "lead_id": 5, "external_id": "a"}),
+            ({"id": 1, "external_id": "a"}, {"id": 1, "external_id": "a"}),
             (
-                [{"index": 0, "contact": {"lead_id": 5, "data": {"x": 1}}}, {"errors": ["lead_id"]}],
-                [{"index": 0, "contact": {"lead_id": 5, "data": {}}}, {"errors": ["lead_id"]}],
+                [{"index": 1, "contact": {"id": 1, "lead_id": 5, "data": {"x": 1}}}, {"errors": ["lead_id"]}],
+                [{"index": 1, "contact": {"id": 1, "lead_id": 5, "data": {}}}, {"errors": ["lead_id"]}],
             ),
         ],
-        ids=["of the lead", "of another", "many"],
+        ids=["of the contact", "of another", "of another kind", "many"],
     )
-    def test_tells_nothing_of_the_lead(self, answer: Any, without: Any) -> None:
-        assert without_lead(answer, 5) == without
+    def test_tells_nothing_of_the_contacts(self, answer: Any, without: Any) -> None:
+        assert without_contacts(answer, {1}) == without
+
+    def test_is_emptied_when_it_names_a_lead_that_was_merged(self, source: Source) -> None:
+        first = key_for("register").post("/api/contacts", REGISTER, headers={"Idempotency-Key": "once"}).json()
+        survivor = arrive(source, "other").lead_id
+        merge_leads(survivor, first["lead_id"])
+
+        erase_lead(survivor)
+
+        assert telling() == []
+
+    def test_is_emptied_when_it_names_the_lead_that_a_merge_was_undone_of(self, source: Source) -> None:
+        contact = arrive(source, SECRET, **TOLD)
+        merge = merge_leads(arrive(source, "other").lead_id, contact.lead_id)
+        key_for("manage").post(f"/api/contacts/{contact.pk}/close", headers={"Idempotency-Key": "once"})
+        undo_merge(merge.pk)
+
+        erase_lead(contact.lead_id)
+
+        assert telling() == []
+
+    def test_of_another_lead_stays(self, lead: Lead, source: Source) -> None:
+        client = key_for("register")
+        body = {"external_id": "other", "source_code": "bot", "name": "Other"}
+        client.post("/api/contacts", body, headers={"Idempotency-Key": "once"})
+        merge = merge_leads(Lead.objects.get(external_id="other").pk, lead.pk)
+        undo_merge(merge.pk)
+
+        erase_lead(lead.pk)
+
+        assert client.post("/api/contacts", body, headers={"Idempotency-Key": "once"}).json()["name"] == "Other"
+
+    @pytest.mark.postgresql
+    def test_that_is_kept_at_the_same_moment_is_emptied(self, source: Source) -> None:
+        contact = arrive(source, SECRET, **TOLD)
+        has_lock, goes_on = Event(), Event()
+        lock_contact, forget = handling.lock_contact, erasing._forget_in_answers
+
+        def lock_and_wait(contact_id: int) -> Contact:
+            locked = lock_contact(contact_id)
+            has_lock.set()
+            goes_on.wait(1)  # or until the erasing, which should wait for this lock, goes past it
+            return locked
+
+        def forget_and_say(*arguments: Any) -> None:
+            forget(*arguments)
+            goes_on.set()
+
+        def erase() -> None:
+            assert has_lock.wait(SECONDS)
+            erase_lead(contact.lead_id)
+
+        close = partial(
+            key_for("manage").post, f"/api/contacts/{contact.pk}/close", headers={"Idempotency-Key": "once"}
+        )
+        with (
+            patch.object(handling, "lock_contact", lock_and_wait),
+            patch.object(erasing, "_forget_in_answers", forget_and_say),
+        ):
+            run_concurrently(close, erase)
+
+        assert telling() == []
 
     def test_is_given_again_without_them(self, source: Source) -> None:
-        register = {"external_id": SECRET, "source_code": "bot", **TOLD}
         client = key_for("register")
-        first = client.post("/api/contacts", register, headers={"Idempotency-Key": "once"}).json()
+        first = client.post("/api/contacts", REGISTER, headers={"Idempotency-Key": "once"}).json()
         erase_lead(first["lead_id"])
 
-        again = client.post("/api/contacts", register, headers={"Idempotency-Key": "once"})
+        again = client.post("/api/contacts", REGISTER, headers={"Idempotency-Key": "once"})
 
         assert again.status_code == 201
         assert again.json() == {**first, "external_id": "erased", "data": {}} | dict.fromkeys(TOLD, "")
@@ -215,7 +295,7 @@ class TestTheAPI:
         response = key_for("manage").post(f"/api/leads/{lead.pk}/erase")
 
         assert (response.status_code, response.json()["external_id"]) == (200, f"erased:{lead.pk}")
-        assert [row for row in telling() if "keptanswer" not in row] == []
+        assert telling() == []
 
     @pytest.mark.parametrize("scope", ["read", "register"])
     def test_does_neither_for_a_key_that_may_not_manage(self, scope: str, lead: Lead) -> None:
@@ -241,6 +321,25 @@ class TestTheAPI:
 
 
 class TestTheBackOffice:
+    @pytest.mark.parametrize("action", ["close", "reassign_by_draw"])
+    def test_names_nobody_in_its_log(self, action: str, admin_client: Client, source: Source) -> None:
+        baker.make("operators.Weight", source=source, operator=make_operator(), weight=1)
+        contact = arrive(source, SECRET)
+
+        run(admin_client, "leads_contact", action, contact)
+
+        entry = LogEntry.objects.get()
+        assert (entry.object_repr, entry.object_id) == (f"№ {contact.pk}", str(contact.pk))
+
+    def test_names_nobody_who_was_deleted(self, admin_client: Client) -> None:
+        lead = make_lead(SECRET)
+
+        admin_client.post(f"/admin/leads/lead/{lead.pk}/delete/", {"post": "yes"})
+
+        assert not Lead.objects.exists()
+        assert LogEntry.objects.get().object_repr == f"№ {lead.pk}"
+        assert [row for row in telling() if "django_session" not in row] == []
+
     def test_writes_everything_down(self, admin_client: Client, lead: Lead) -> None:
         response = admin_client.get(f"/admin/leads/lead/{lead.pk}/export-data/")
 

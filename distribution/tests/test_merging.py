@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from threading import Event
+from threading import Event as Signal
 from unittest.mock import patch
 
 import pytest
@@ -13,10 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from crm_project.access.acting import Actor, acting
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
-from distribution import intake, transactions
-from distribution.errors import CannotUndoMerge, LeadNotFound, SameLead
+from distribution import intake, merging, transactions
+from distribution.erasing import erase_lead
+from distribution.errors import CannotUndoMerge, LeadErased, LeadNotFound, SameLead
 from distribution.handling import close_contact
 from distribution.merging import can_undo, merge_leads, merges_into, survivor_of, undo_merge
+from distribution.models import Decision, Event, LoadChange
 from distribution.resemblance import possibly_same
 from distribution.roster import delete_lead
 from distribution.verification import verify
@@ -44,6 +46,13 @@ def whose() -> dict[str, str]:
     return dict(Contact.objects.values_list("external_id", "lead__external_id"))
 
 
+def prune(contact: Contact) -> None:
+    """Remove the contact with all that is recorded of it."""
+    for rows in (model.objects.filter(contact=contact) for model in (Decision, LoadChange, Event)):
+        rows._raw_delete(rows.db)
+    contact.delete()
+
+
 class TestMerging:
     def test_gives_the_contacts_to_the_survivor_as_they_were_sent(self, merge: Merge) -> None:
         assert whose() == {"first": "first", "second": "first"}
@@ -66,7 +75,7 @@ class TestMerging:
         with acting(Actor("user:1", "anna")):
             merge = merge_leads(first.lead_id, second.lead_id)
 
-        assert merges_into(first.lead_id) == [merge]
+        assert list(merges_into(first.lead_id)) == [merge]
         assert (merge.actor_name, merge.contacts) == ("anna", [second.pk])
 
     def test_remembers_nothing_of_who_the_lead_was(self, merge: Merge) -> None:
@@ -82,6 +91,14 @@ class TestMerging:
     def test_loads_and_decisions_stay_proved(self, merge: Merge) -> None:
         assert_rules_hold()
         assert list(verify()) == []
+
+    @pytest.mark.parametrize("erased", [0, 1])
+    def test_of_an_erased_lead_is_refused(self, erased: int) -> None:
+        ids = [make_lead().pk, make_lead().pk]
+        erase_lead(ids[erased])
+
+        with pytest.raises(LeadErased):
+            merge_leads(*ids)
 
     def test_of_a_lead_with_itself_is_refused(self) -> None:
         lead = make_lead()
@@ -110,6 +127,18 @@ class TestUndoing:
         assert arrive(source, "second").lead == second
         assert survivor_of(second.pk) == second.pk
 
+    def test_gives_back_no_name_of_a_lead_merged_before(self, source: Source) -> None:
+        old, new, third = (arrive(source, name).lead_id for name in ("old", "new", "third"))
+        merge_leads(new, old)
+
+        assert undo_merge(merge_leads(third, new).pk).external_id == "new"
+
+    def test_takes_batches_of_contacts(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(merging, "CONTACTS_AT_A_TIME", 2)
+        first, second = arrive(source, "first").lead_id, {arrive(source, "second").lead_id for _ in range(5)}
+
+        assert undo_merge(merge_leads(first, *second).pk).contacts.count() == 5
+
     def test_works_once(self, merge: Merge) -> None:
         undo_merge(merge.pk)
 
@@ -124,8 +153,13 @@ class TestUndoing:
             lambda merge, source: merge_leads(merge.survivor_id, make_lead().pk),
             lambda merge, source: merge_leads(make_lead().pk, merge.survivor_id),
             lambda merge, source: Identity.objects.filter(value="second").delete(),
+            lambda merge, source: erase_lead(merge.survivor_id),
+            lambda merge, source: prune(Contact.objects.get(external_id="first")),
         ],
-        ids=["first writes", "second writes", "another joins", "it joins another", "an identity goes"],
+        ids=[
+            *("first writes", "second writes", "another joins", "it joins another", "an identity goes"),
+            *("it is erased", "a contact is pruned"),
+        ],
     )
     def test_is_refused_once_something_has_happened(
         self, happens: Callable[[Merge, Source], object], merge: Merge, source: Source
@@ -225,7 +259,7 @@ class TestRaces:
 
 def register_beside(source: Source, external_id: str, work: Callable[[], object]) -> None:
     """Register a contact, and do the work when it is stored, before it is committed the first time."""
-    stored, done = Event(), Event()
+    stored, done = Signal(), Signal()
     note_event = intake._note_event
 
     def wait_once(contact: Contact, event_id: str) -> None:
@@ -261,6 +295,20 @@ class TestPossiblySame:
 
         assert {one.lead for one in possibly_same(lead)} == others
         assert all(lead in [one.lead for one in possibly_same(other)] for other in others)
+
+    @pytest.mark.parametrize(
+        ("given", "also"),
+        [
+            ({"phone": "+7\u00a0912\u00a0345\u00a067\u00a089"}, {"phone": "89123456789"}),
+            ({"phone": "8\u2011912\u2011345\u201167\u201189"}, {"phone": "8.912.345.67.89"}),
+            ({"email": "ivan@xn--e1afmkfd.xn--p1ai"}, {"email": "ivan@пример.рф"}),
+        ],
+    )
+    def test_are_found_from_either_side(self, given: dict[str, str], also: dict[str, str], source: Source) -> None:
+        one, other = arrive(source, "tg:1", **given).lead, arrive(source, "tg:2", **also).lead
+
+        assert [found.lead for found in possibly_same(one)] == [other]
+        assert [found.lead for found in possibly_same(other)] == [one]
 
     def test_the_same_last_digits_in_another_country_are_another_phone(self, source: Source) -> None:
         lead = arrive(source, "tg:1", phone="+7 912 345 67 89").lead

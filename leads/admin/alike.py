@@ -1,7 +1,7 @@
 """Merging leads that are possibly the same, and the way back, from the page of a lead."""
 
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -54,8 +54,9 @@ class AlikeAdmin(ProtectedDeletionAdmin):
         """Add the question before leads are merged, and the way back."""
         view = self.admin_site.admin_view
         return [
-            path("<int:lead_id>/merge/", view(self.merge_view), name="leads_lead_merge"),
-            path("<int:lead_id>/merge/<int:merge_id>/undo/", view(self.undo_view), name="leads_lead_undo_merge"),
+            path("<int:lead_id>/merge/", view(self.find_view), name="leads_lead_find_same"),
+            path("<int:lead_id>/merge/<int:other_id>/", view(self.merge_view), name="leads_lead_merge"),
+            path("<int:lead_id>/merges/<int:merge_id>/undo/", view(self.undo_view), name="leads_lead_undo_merge"),
             *super().get_urls(),
         ]
 
@@ -77,20 +78,24 @@ class AlikeAdmin(ProtectedDeletionAdmin):
         context["alike"] = lead and {
             "identities": lead.identities.all(),
             "possibly_same": [self._resembling(lead, one) for one in possibly_same(lead)],
-            "merges": [self._told(merge) for merge in merges_into(lead.pk)[:MOST_MERGES_SHOWN]],
-            "merge_url": self._url("merge", lead.pk) if self.has_merge_permission(request) else "",
+            "merges": self._told(list(merges_into(lead.pk)[:MOST_MERGES_SHOWN])),
+            "find_url": self._url("find_same", lead.pk) if self.has_merge_permission(request) else "",
             "form": OtherLeadForm(),
         }
         return super().render_change_form(request, context, *arguments, **options)
 
-    def merge_view(self, request: HttpRequest, lead_id: int) -> HttpResponse:
-        """Ask whether the lead that the address names as `other` is the same one, and merge it into this one."""
+    def find_view(self, request: HttpRequest, lead_id: int) -> HttpResponse:
+        """Lead to the question about the lead that was typed as `other`."""
         lead = self._merged_by(request, lead_id)
         form = OtherLeadForm(request.GET)
-        if not form.is_valid():
-            messages.error(request, str(form.errors["other"][0]))
-            return self._back(lead)
-        other = form.cleaned_data["other"]
+        if form.is_valid():
+            return redirect(self._url("merge", lead.pk, form.cleaned_data["other"].pk))
+        messages.error(request, str(form.errors["other"][0]))
+        return self._back(lead)
+
+    def merge_view(self, request: HttpRequest, lead_id: int, other_id: int) -> HttpResponse:
+        """Ask whether another lead is the same one, and merge it into this one."""
+        lead, other = self._merged_by(request, lead_id), self._merged_by(request, other_id)
         if request.method == "POST":
             return self._merge(request, lead, other)
         return self._question(request, lead, other)
@@ -146,19 +151,23 @@ class AlikeAdmin(ProtectedDeletionAdmin):
         return lead
 
     def _resembling(self, lead: Lead, one: Resemblance) -> dict[str, Any]:
-        asked = urlencode({"other": f"#{one.lead.pk}"})
-        merge_url = f"{self._url('merge', lead.pk)}?{asked}"
+        merge_url = self._url("merge", lead.pk, one.lead.pk)
         return {"link": page_link(one.lead, one.lead), "shared": one.shared, "merge_url": merge_url}
 
-    def _told(self, merge: Merge) -> dict[str, Any]:
-        return {
-            "number": merge.lead_id,
-            "known_by": Identity.objects.filter(pk__in=merge.identities),
-            "contacts": len(merge.contacts),
-            "time": moment(merge.at),
-            "by": merge.actor_name,
-            "undo_url": self._url("undo_merge", merge.survivor_id, merge.pk) if can_undo(merge) else "",
-        }
+    def _told(self, merges: Sequence[Merge]) -> list[dict[str, Any]]:
+        undoable = merges[0] if merges and can_undo(merges[0]) else None
+        known = Identity.objects.in_bulk({key for merge in merges for key in merge.identities})
+        return [
+            {
+                "number": merge.lead_id,
+                "known_by": [known[key] for key in merge.identities if key in known],
+                "contacts": len(merge.contacts),
+                "time": moment(merge.at),
+                "by": merge.actor_name,
+                "undo_url": self._url("undo_merge", merge.survivor_id, merge.pk) if merge == undoable else "",
+            }
+            for merge in merges
+        ]
 
     def _back(self, lead: Lead) -> HttpResponse:
         return HttpResponseRedirect(self._url("change", lead.pk))

@@ -1,10 +1,12 @@
 """Merging leads from the page of a lead, and the way back."""
 
+from typing import Any
+from urllib.parse import urlencode
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
-from django.utils.html import escape
 
 from crm_project.testing.admin_pages import address, messages
 from crm_project.testing.rows import arrive, make_lead, make_operator, make_source
@@ -35,8 +37,12 @@ def page(client: Client, lead: Lead) -> str:
     return client.get(address("leads_lead", "change", lead.pk)).content.decode()
 
 
-def merge_url(lead: Lead, other: object) -> str:
-    return f"{reverse('admin:leads_lead_merge', args=[lead.pk])}?other={str(other).replace('#', '%23')}"
+def find_url(lead: Lead, other: object) -> str:
+    return f"{reverse('admin:leads_lead_find_same', args=[lead.pk])}?{urlencode({'other': other})}"
+
+
+def merge_url(lead: Lead, other: Lead) -> str:
+    return reverse("admin:leads_lead_merge", args=[lead.pk, other.pk])
 
 
 class TestThePageOfALead:
@@ -45,7 +51,7 @@ class TestThePageOfALead:
 
         assert f'href="{address("leads_lead", "change", same.pk)}"' in shown
         assert "+79123456789" in shown
-        assert escape(merge_url(lead, f"#{same.pk}")) in shown
+        assert f'href="{merge_url(lead, same)}"' in shown
 
     def test_says_when_nobody_is(self, admin_client: Client, lead: Lead) -> None:
         assert "Nobody else gave the same phone or e-mail." in page(admin_client, lead)
@@ -72,47 +78,41 @@ class TestThePageOfALead:
 
 class TestMerging:
     def test_asks_first_and_shows_both(self, admin_client: Client, lead: Lead, same: Lead) -> None:
-        shown = admin_client.get(merge_url(lead, f"#{same.pk}")).content.decode()
+        shown = admin_client.get(merge_url(lead, same)).content.decode()
 
         assert "Are these one person?" in shown
         assert "Иван" in shown
         assert "It is me" in shown
         assert not Merge.objects.exists()
 
-    @pytest.mark.parametrize("typed", ["site:1", "#{number}", "№ {number}"])
-    def test_merges_the_lead_that_was_named(self, typed: str, admin_client: Client, lead: Lead, same: Lead) -> None:
-        response = admin_client.post(merge_url(lead, typed.format(number=same.pk)), follow=True)
+    def test_makes_the_other_part_of_the_lead(self, admin_client: Client, lead: Lead, same: Lead) -> None:
+        response = admin_client.post(merge_url(lead, same), follow=True)
 
         assert messages(response) == [f"Lead {same.pk} is part of this one now."]
         assert set(Contact.objects.values_list("lead", flat=True)) == {lead.pk}
         assert Merge.objects.get().actor_name == "admin"
 
+    @pytest.mark.parametrize("typed", ["site:1", "#{number}", "№ {number}", "№{number}"])
+    def test_asks_about_the_lead_that_was_typed(self, typed: str, admin_client: Client, lead: Lead, same: Lead) -> None:
+        response = admin_client.get(find_url(lead, typed.format(number=same.pk)))
+
+        assert response["Location"] == merge_url(lead, same)
+
+    def test_takes_digits_for_what_a_lead_is_known_by(self, admin_client: Client, lead: Lead, same: Lead) -> None:
+        known_as_a_number = make_lead(str(same.pk))
+
+        assert admin_client.get(find_url(lead, same.pk))["Location"] == merge_url(lead, known_as_a_number)
+
     def test_is_logged_by_number(self, admin_client: Client, lead: Lead, same: Lead) -> None:
-        admin_client.post(merge_url(lead, "site:1"))
+        admin_client.post(merge_url(lead, same))
 
         entry = LogEntry.objects.get()
         assert (entry.object_id, entry.get_change_message()) == (str(lead.pk), f"Added lead “{same.pk}”.")
 
-    def test_takes_digits_for_no_number(self, admin_client: Client, lead: Lead, same: Lead) -> None:
-        response = admin_client.post(merge_url(lead, same.pk), follow=True)
+    def test_of_a_lead_with_itself_is_refused(self, admin_client: Client, lead: Lead) -> None:
+        response = admin_client.post(merge_url(lead, lead), follow=True)
 
-        assert messages(response) == ["There is no such lead."]
-
-    def test_chooses_nobody_when_a_number_is_also_what_another_is_known_by(
-        self, admin_client: Client, lead: Lead, same: Lead
-    ) -> None:
-        make_lead(f"#{same.pk}")
-
-        admin_client.post(merge_url(lead, f"#{same.pk}"))
-
-        assert not Merge.objects.exists()
-
-    def test_takes_what_a_lead_is_known_by_before_a_number(self, admin_client: Client, lead: Lead, same: Lead) -> None:
-        known_as_a_number = make_lead(str(same.pk))
-
-        admin_client.post(merge_url(lead, same.pk))
-
-        assert Merge.objects.get().lead_id == known_as_a_number.pk
+        assert messages(response) == ["This is one and the same lead. Choose another."]
 
     @pytest.mark.parametrize(
         ("typed", "told"),
@@ -121,31 +121,43 @@ class TestMerging:
             ("", "This field is required."),
             ("#999999999999999999999", "There is no such lead."),
             ("twice", "Several leads are known by this. Type the number of the one that you mean."),
-            ("tg:1", "This is one and the same lead. Choose another."),
+            ("12", "There is no such lead."),
+            ("#{same}", "Several leads are known by this. Type the number of the one that you mean."),
         ],
     )
-    def test_tells_what_is_wrong_with_the_other(self, typed: str, told: str, admin_client: Client, lead: Lead) -> None:
-        make_lead("twice"), make_lead("twice", kind="phone")
+    def test_tells_what_is_wrong_with_what_was_typed(
+        self, typed: str, told: str, admin_client: Client, lead: Lead, same: Lead
+    ) -> None:
+        make_lead("twice"), make_lead("twice", kind="phone"), make_lead(f"#{same.pk}")
 
-        response = admin_client.post(merge_url(lead, typed), follow=True)
+        response = admin_client.get(find_url(lead, typed.format(same=same.pk)), follow=True)
 
         assert messages(response) == [told]
         assert not Merge.objects.exists()
 
     @pytest.mark.parametrize("method", ["get", "post"])
     def test_is_refused_to_whoever_only_looks(self, method: str, lead: Lead, same: Lead) -> None:
-        response = getattr(staff("view_lead"), method)(merge_url(lead, "site:1"))
+        response = getattr(staff("view_lead"), method)(merge_url(lead, same))
 
         assert response.status_code == 403
         assert not Merge.objects.exists()
 
     def test_of_a_lead_that_is_gone_is_not_found(self, admin_client: Client) -> None:
-        response = admin_client.get(f"{reverse('admin:leads_lead_merge', args=[1])}?other=1")
+        addresses = [reverse("admin:leads_lead_merge", args=[1, 2]), find_url(Lead(pk=1), "tg:1")]
 
-        assert response.status_code == 404
+        assert [admin_client.get(address).status_code for address in addresses] == [404, 404]
 
 
 class TestUndoing:
+    def test_takes_as_many_statements_however_many_were_merged(
+        self, admin_client: Client, lead: Lead, django_assert_max_num_queries: Any
+    ) -> None:
+        for number in range(30):
+            merge_leads(lead.pk, make_lead(f"merged {number}").pk)
+
+        with django_assert_max_num_queries(25):
+            assert page(admin_client, lead).count("/undo/") == 1
+
     def test_takes_one_click(self, admin_client: Client, lead: Lead, same: Lead) -> None:
         merge = merge_leads(lead.pk, same.pk)
         url = reverse("admin:leads_lead_undo_merge", args=[lead.pk, merge.pk])

@@ -55,6 +55,14 @@ class TestByCursor:
         assert [pk for one in pages for pk in ids(one)] == contacts
         assert [len(ids(one)) for one in pages] == [5, 5, 5, 5, 3]
 
+    def test_of_another_list_are_refused(self, api: APIClient, source: Source) -> None:
+        for _number in range(2):
+            arrive(source)
+        cursor = page(api, "/api/leads?cursor=start&page_size=1")["next"].partition("cursor=")[2].partition("&")[0]
+
+        assert errors(api.get(f"/api/contacts?cursor={cursor}")) == [("cursor_unknown", "cursor")]
+        assert page(api, f"/api/leads?cursor={cursor}")["results"]
+
     def test_lead_back_too(self, api: APIClient, contacts: list[int]) -> None:
         *_others, last = following(api, "/api/contacts?cursor=start&page_size=10")
 

@@ -17,7 +17,7 @@ CONTACT, SOURCE = "/admin/leads/contact/{contact}/change/", "/admin/leads/source
 DELIVERY = "/admin/webhooks/delivery/{delivery}/change/"
 OWN = "/admin/my-contacts/"
 FOR_DOCUMENTS = {"start": START, "queue": QUEUE, "matrix": MATRIX, "contact": CONTACT}
-LEAD, MERGE = "/admin/leads/lead/{lead}/change/", "/admin/leads/lead/{lead}/merge/?other=%23{same}"
+LEAD, MERGE = "/admin/leads/lead/{lead}/change/", "/admin/leads/lead/{lead}/merge/{same}/"
 NARROW_PAGES = {
     "start": START,
     "source": SOURCE,
