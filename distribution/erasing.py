@@ -10,7 +10,7 @@ from crm_project.access.acting import actor
 from crm_project.access.idempotency import change_answers
 from crm_project.webhooks.models import Attempt, Delivery
 from distribution.errors import LeadNotFound
-from distribution.locks import lock_lead
+from distribution.locks import lock_leads_for_deletion
 from distribution.merging import ever_merged_with
 from distribution.transactions import in_transaction
 from leads.models import ERASED, Contact, Identity, Lead, SourceEvent
@@ -27,7 +27,7 @@ def erase_lead(lead_id: int) -> Lead:
     writes by an identity that the lead had is a new lead. What reached others (webhooks, exports) is not called back.
     Raises LeadNotFound.
     """
-    lead = lock_lead(lead_id)
+    lead = lock_leads_for_deletion([lead_id]).get(lead_id)
     if lead is None:
         raise LeadNotFound
     contacts = Contact.objects.filter(lead=lead).order_by()

@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from crm_project.api.refusals import Refusal
 from crm_project.statements import KeptInsert, KeptStatement, together
 from distribution.errors import EmailUnreadable, PhoneUnreadable
+from distribution.locks import identities_to_lock
 from distribution.transactions import StartAnew
 from leads.identity import email_address, phone_number
 from leads.models import Contact, Identity, IdentityKind, Lead, Source
@@ -45,26 +46,34 @@ def known_by(source: Source, external_id: str) -> Known:
 
 
 def lead_known_by(known: Known) -> int | None:
-    """Return the id of the lead, if there is one."""
+    """Lock the identity and return the id of its lead, if there is one."""
     return next((lead_id for (lead_id,) in _lead_known_by(*known)), None)
 
 
 def leads_known_by(known: Collection[Known]) -> dict[Known, int]:
-    """Return the ids of those leads that there are."""
+    """Lock the identities and return the ids of their leads, of those that there are."""
     kinds, values = {one.kind for one in known}, {one.value for one in known}
-    rows = Identity.objects.filter(value__in=values, kind__in=kinds).order_by().values_list("kind", "value", "lead_id")
+    rows = identities_to_lock(value__in=values, kind__in=kinds).values_list("kind", "value", "lead_id")
     found = {Known(kind, value): lead_id for kind, value, lead_id in rows}
     return {one: found[one] for one in known if one in found}
 
 
 def leads_named(external_id: str, among: Collection[int] | None = None) -> QuerySet[Any, Any]:
-    """Return the ids, as `lead`, of the leads who are known by it.
+    """Return the ids, as `lead`, of the leads who are known by it, a phone or an e-mail however it is written.
 
     To whoever sees only the sources `among`, what a lead is known by elsewhere is not told: those who sent it there.
     """
     if among is None:
-        return Identity.objects.filter(value=external_id).order_by().values("lead")
+        return Identity.objects.filter(_named(external_id)).order_by().values("lead")
     return Contact.objects.filter(source__in=among, external_id=external_id).order_by().values("lead")
+
+
+def _named(external_id: str) -> Q:
+    named = Q(value=external_id)
+    for kind, (read, _unreadable) in READERS.items():
+        if value := read(external_id):
+            named |= Q(kind=kind, value=value)
+    return named
 
 
 def leads_meant(text: str) -> list[Lead]:
@@ -109,4 +118,4 @@ _insert_identity = KeptInsert(Identity)
 
 @KeptStatement
 def _lead_known_by(kind: Any, value: Any) -> QuerySet[Any, Any]:
-    return Identity.objects.filter(kind=kind, value=value).order_by().values_list("lead_id")
+    return identities_to_lock(kind=kind, value=value).values_list("lead_id")

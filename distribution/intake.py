@@ -12,12 +12,12 @@ from distribution.assignment import Unconfirmed, draw_operator, give, put_in_que
 from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
 from distribution.identities import known_by, lead_known_by, store_lead
-from distribution.locks import lock_for_draw, lock_lead, lock_operator_with_room
+from distribution.locks import identities_to_lock, lock_for_draw, lock_lead, lock_operator_with_room
 from distribution.models import Trigger
 from distribution.queue import drain_after_commit
 from distribution.selectors import operator_to_return_to, queue_before, sources_sharing_operators
 from distribution.transactions import StartAnew, in_transaction
-from leads.models import Contact, Identity, Source, SourceEvent
+from leads.models import Contact, Source, SourceEvent
 from operators.models import Operator
 
 
@@ -81,7 +81,7 @@ _insert_event = KeptInsert(SourceEvent, ignore_conflicts=True)
 
 @KeptStatement
 def _sources_beside_lead(code: Any, external_id: Any) -> QuerySet[Any]:
-    known = Identity.objects.filter(kind=OuterRef("identified_by"), value=external_id).order_by()
+    known = identities_to_lock(kind=OuterRef("identified_by"), value=external_id)
     return Source.objects.filter(code=code).order_by().annotate(known_lead_id=Subquery(known.values("lead")))
 
 

@@ -1,7 +1,8 @@
 """Every row lock of the project. The rules are in docs/locking.md.
 
-Order: leads, sources, contacts, operators, weights; within a table by primary key. All are FOR NO KEY UPDATE, which
-lets other transactions insert rows that refer to the locked one; only a deletion takes the full FOR UPDATE.
+Order: identities, leads, sources, contacts, operators, weights; within a table by primary key. All are FOR NO KEY
+UPDATE, which lets other transactions insert rows that refer to the locked one; only a deletion takes the full FOR
+UPDATE.
 
 On SQLite the locks do nothing and need not: its transactions are IMMEDIATE, one writer at a time.
 """
@@ -15,8 +16,17 @@ from crm_project.statements import KeptStatement
 from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
 from distribution.strategy import STRATEGIES
-from leads.models import Contact, Lead, Source
+from leads.models import Contact, Identity, Lead, Source
 from operators.models import Operator, Weight
+
+
+def identities_to_lock(**known: Any) -> QuerySet[Identity]:
+    """Return the query that locks identities and reads whose they are, to be part of a statement.
+
+    An arrival holds the identity that it finds its lead by until it is committed: nobody merges, erases or removes
+    that lead meanwhile, and of an identity that has just changed hands it reads the lead of now.
+    """
+    return _locked(Identity.objects.filter(**known))
 
 
 def lock_lead(lead_id: int) -> Lead | None:
@@ -30,7 +40,8 @@ def lock_leads(lead_ids: Collection[int]) -> None:
 
 
 def lock_leads_for_deletion(lead_ids: Collection[int]) -> dict[int, Lead]:
-    """Lock the leads in one statement against everything, references from new rows included; return those there are."""
+    """Lock the leads against everything, arrivals and references from new rows included; return those there are."""
+    list(identities_to_lock(lead__in=lead_ids).values_list("pk"))
     leads = Lead.objects.filter(pk__in=lead_ids).order_by("pk")
     return {lead.pk: lead for lead in leads.select_for_update(no_key=False, of=("self",))}
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from crm_project.access.acting import actor
 from distribution.errors import CannotUndoMerge, LeadErased, LeadNotFound, SameLead
-from distribution.locks import lock_lead, lock_leads_for_deletion
+from distribution.locks import lock_leads_for_deletion
 from distribution.transactions import in_transaction
 from leads.models import Contact, Identity, Lead, Merge
 
@@ -24,7 +24,6 @@ def merge_leads(survivor_id: int, lead_id: int) -> Merge:
     """
     if survivor_id == lead_id:
         raise SameLead
-    # Locked against references from new rows: a contact that is registered meanwhile finds the survivor instead.
     leads = lock_leads_for_deletion([survivor_id, lead_id])
     if len(leads) < 2:
         raise LeadNotFound
@@ -53,7 +52,7 @@ def undo_merge(merge_id: int) -> Lead:
     Raises CannotUndoMerge when something has happened to the survivor since.
     """
     merge = Merge.objects.filter(pk=merge_id).first()
-    if merge is None or lock_lead(merge.survivor_id) is None:
+    if merge is None or not lock_leads_for_deletion([merge.survivor_id]):
         raise CannotUndoMerge
     merge.refresh_from_db()
     if not can_undo(merge):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from django.db.models import Model, ProtectedError, QuerySet
+from django.db.models import Model, ProtectedError
 from django.utils import timezone
 
 from distribution.availability import can_take_as_read
@@ -12,12 +12,12 @@ from distribution.errors import HasContacts, OperatorNotFound, SettingChanged, W
 from distribution.events import record_at_limit
 from distribution.history import record_changes, record_deletion, record_new, record_weights, settings_of
 from distribution.ledger import note_limit
-from distribution.locks import lock_for_deletion, lock_operator, lock_source, lock_sources
+from distribution.locks import lock_for_deletion, lock_leads_for_deletion, lock_operator, lock_source, lock_sources
 from distribution.queue import drain_after_commit
 from distribution.selectors import Cells, on_list_of, sources_of_operator, weights_in, weights_of
 from distribution.shares import Share, shares
 from distribution.transactions import in_transaction
-from leads.models import Lead, Source
+from leads.models import Source
 from operators.models import Operator, Weight
 
 
@@ -136,17 +136,17 @@ def remove_weight(source_id: int, operator_id: int) -> None:
 
 def delete_operator(operator_id: int) -> None:
     """Delete the operator and their weights. Raises HasContacts; one that is gone already is fine."""
-    _delete(Operator.objects.filter(pk=operator_id))
+    _delete(lambda: lock_for_deletion(Operator.objects.filter(pk=operator_id)))
 
 
 def delete_source(source_id: int) -> None:
     """Delete the source and its weights. Raises HasContacts; one that is gone already is fine."""
-    _delete(Source.objects.filter(pk=source_id))
+    _delete(lambda: lock_for_deletion(Source.objects.filter(pk=source_id)))
 
 
 def delete_lead(lead_id: int) -> None:
     """Delete the lead. Raises HasContacts; one that is gone already is fine."""
-    _delete(Lead.objects.filter(pk=lead_id))
+    _delete(lambda: lock_leads_for_deletion([lead_id]).get(lead_id))
 
 
 def _check_as_seen(settings: Mapping[str, Any], seen: Mapping[str, Any] | None) -> None:
@@ -185,8 +185,8 @@ def _check_operators(weights: Mapping[int, int], among: Collection[int] | None) 
 
 
 @in_transaction
-def _delete[M: Model](rows: QuerySet[M]) -> None:
-    row = lock_for_deletion(rows)
+def _delete(lock: Callable[[], Model | None]) -> None:
+    row = lock()
     try:
         if row is not None:
             record_deletion(row)

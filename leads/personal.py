@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 
@@ -10,6 +11,8 @@ from distribution.errors import LeadNotFound
 from distribution.models import Decision
 from leads.models import Contact, Identity, Lead
 from leads.serializers import ContactSerializer
+
+CONTACTS_AT_A_TIME = 1_000
 
 
 class IdentitySerializer(serializers.ModelSerializer[Identity]):
@@ -42,24 +45,30 @@ class LeadDataSerializer(serializers.ModelSerializer[Lead]):
     """A lead with all that is stored of them."""
 
     identities = IdentitySerializer(many=True, read_only=True)
-    contacts = ContactDataSerializer(many=True, read_only=True)
+    contacts = serializers.SerializerMethodField()
 
     class Meta:
         model = Lead
         fields = ["id", "external_id", "created_at", "erased_at", "identities", "contacts"]
 
+    @extend_schema_field(ContactDataSerializer(many=True))
+    def get_contacts(self, lead: Lead) -> Any:
+        """Return the contacts, read in batches: SQLite takes so many ids in a statement, and no more."""
+        return ContactDataSerializer(list(_contacts_of(lead).iterator(CONTACTS_AT_A_TIME)), many=True).data
+
 
 def data_of(lead_id: int) -> dict[str, Any]:
     """Return everything that is stored of the lead, in values of JSON. Raises LeadNotFound."""
-    contacts = (
-        Contact.objects.select_related("source", "operator")
-        .prefetch_related("events", Prefetch("decisions", Decision.objects.defer("details").order_by("pk")))
-        .order_by("pk")
-    )
-    lead = Lead.objects.filter(pk=lead_id).prefetch_related("identities", Prefetch("contacts", contacts)).first()
+    lead = Lead.objects.filter(pk=lead_id).first()
     if lead is None:
         raise LeadNotFound
     return LeadDataSerializer(lead).data
+
+
+def _contacts_of(lead: Lead) -> QuerySet[Contact]:
+    decisions = Prefetch("decisions", Decision.objects.defer("details").order_by("pk"))
+    contacts = Contact.objects.filter(lead=lead).select_related("source", "operator")
+    return contacts.prefetch_related("events", decisions).order_by("pk")
 
 
 def as_json(data: Any) -> str:

@@ -1,12 +1,16 @@
-"""Calls that start at the same moment."""
+"""Calls that start at the same moment, and calls that meet at a chosen one."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
+from typing import Any
+from unittest.mock import patch
 
-from django.db import connections
+from django.db import connection, connections
 
 SECONDS_TO_GATHER = 30
+SECONDS_TO_WAIT = 10
 
 
 def run_concurrently[Result](*calls: Callable[[], Result], times: int = 1) -> list[Result]:
@@ -28,3 +32,47 @@ def run_concurrently[Result](*calls: Callable[[], Result], times: int = 1) -> li
     if errors := [error for future in futures if (error := future.exception())]:
         raise BaseExceptionGroup("calls that ran at once", errors)
     return [future.result() for future in futures]
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """Return whether a call waits for a lock of PostgreSQL at this moment."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(sql)
+        return bool(cursor.fetchone() != (0,))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look at the condition until it holds. Raises TimeoutError."""
+    deadline = time.monotonic() + SECONDS_TO_WAIT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(condition)
+
+
+def meet(first: Callable[[], object], second: Callable[[], object], *, behind: tuple[Any, str]) -> None:
+    """Start the second call when the first has left the function `behind`; let the first go on once the second waits.
+
+    The function is given as its module and its name. The first goes on, too, when the second has ended without a wait
+    for a lock. Raises an ExceptionGroup of everything the calls raised.
+    """
+    reached, ended = Event(), Event()
+    function = getattr(*behind)
+
+    def pause(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        if not reached.is_set():
+            reached.set()
+            wait_until(lambda: ended.is_set() or somebody_waits_for_a_lock())
+        return result
+
+    def follow() -> None:
+        try:
+            wait_until(reached.is_set)
+            second()
+        finally:
+            ended.set()
+
+    with patch.object(*behind, pause):
+        run_concurrently(first, follow)

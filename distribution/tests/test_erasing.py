@@ -3,9 +3,7 @@
 import json
 from collections.abc import Iterator
 from functools import partial
-from threading import Event
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -19,12 +17,12 @@ from crm_project.access.models import KeptAnswer
 from crm_project.testing.admin_pages import run
 from crm_project.testing.api import errors
 from crm_project.testing.clients import key_for
-from crm_project.testing.concurrency import run_concurrently
+from crm_project.testing.concurrency import meet, run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
 from crm_project.webhooks.leases import take_up, write_down
 from crm_project.webhooks.models import Attempt, Delivery, Endpoint, EventKind, Subscription
 from crm_project.webhooks.sending import Answer
-from distribution import erasing, handling
+from distribution import handling
 from distribution.erasing import erase_lead, without_contacts
 from distribution.errors import LeadNotFound
 from distribution.handling import close_contact, reassign_by_draw
@@ -239,31 +237,11 @@ class TestAnAnswerOfTheAPI:
     @pytest.mark.postgresql
     def test_that_is_kept_at_the_same_moment_is_emptied(self, source: Source) -> None:
         contact = arrive(source, SECRET, **TOLD)
-        has_lock, goes_on = Event(), Event()
-        lock_contact, forget = handling.lock_contact, erasing._forget_in_answers
-
-        def lock_and_wait(contact_id: int) -> Contact:
-            locked = lock_contact(contact_id)
-            has_lock.set()
-            goes_on.wait(1)  # or until the erasing, which should wait for this lock, goes past it
-            return locked
-
-        def forget_and_say(*arguments: Any) -> None:
-            forget(*arguments)
-            goes_on.set()
-
-        def erase() -> None:
-            assert has_lock.wait(SECONDS)
-            erase_lead(contact.lead_id)
-
         close = partial(
             key_for("manage").post, f"/api/contacts/{contact.pk}/close", headers={"Idempotency-Key": "once"}
         )
-        with (
-            patch.object(handling, "lock_contact", lock_and_wait),
-            patch.object(erasing, "_forget_in_answers", forget_and_say),
-        ):
-            run_concurrently(close, erase)
+
+        meet(close, lambda: erase_lead(contact.lead_id), behind=(handling, "lock_contact"))
 
         assert telling() == []
 

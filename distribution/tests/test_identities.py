@@ -163,6 +163,12 @@ class TestLeadsNamed:
 
         assert {row["lead"] for row in leads_named("+79123456789")} == {as_it_is.pk, by_phone.pk}
 
+    @pytest.mark.parametrize("written", WAYS)
+    def test_are_found_by_a_phone_however_it_is_written(self, written: str) -> None:
+        lead_id = arrive(make_source(identified_by="phone"), "+7 912 345 67 89").lead_id
+
+        assert [row["lead"] for row in leads_named(written)] == [lead_id]
+
     def test_are_to_whoever_sees_some_sources_those_who_sent_it_there(self) -> None:
         ours, theirs = make_source(), make_source()
         mine = arrive(ours, "mine")

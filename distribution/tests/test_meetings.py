@@ -1,6 +1,5 @@
 """The moments that are lost most easily, each set up step by step on PostgreSQL, and the SQL of every lock."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +12,7 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from crm_project.api.refusals import Refusal
-from crm_project.testing.concurrency import run_concurrently
+from crm_project.testing.concurrency import run_concurrently, somebody_waits_for_a_lock, wait_until
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
 from distribution import assignment, intake, locks
 from distribution.decisions import Attempt
@@ -42,18 +41,6 @@ def start() -> Iterator[Start]:
 
     with ThreadPoolExecutor(4) as threads:
         yield lambda work, *args: threads.submit(run, work, *args)
-
-
-def wait_until_somebody_waits_for_a_lock() -> None:
-    deadline = time.monotonic() + SECONDS
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(sql)
-            if cursor.fetchone() != (0,):
-                return
-    pytest.fail("nobody waited for a lock")
 
 
 def arrive_while_a_place_becomes_free(start: Start) -> tuple[Operator, Contact]:
@@ -100,7 +87,7 @@ def arrive_while_another_joins_the_queue(start: Start) -> tuple[Contact, Contact
     with transaction.atomic():
         locks.lock_operator(operator.pk)
         arrival = start(arrive, source)
-        wait_until_somebody_waits_for_a_lock()
+        wait_until(somebody_waits_for_a_lock)
         waiting = start(lambda: Contact.objects.create(lead=lead, source=source, external_id="first")).result(SECONDS)
     late = arrival.result(SECONDS)
     waiting.refresh_from_db()
@@ -131,7 +118,7 @@ def test_a_place_that_fills_up_while_an_arrival_waits_for_the_lock_is_not_given_
     with transaction.atomic():
         locks.lock_operator(operator.pk)
         arrival = start(arrive, source)
-        wait_until_somebody_waits_for_a_lock()
+        wait_until(somebody_waits_for_a_lock)
         Operator.objects.filter(pk=operator.pk).update(max_load=0)
 
     assert arrival.result(SECONDS).is_waiting
@@ -143,7 +130,7 @@ def test_a_weight_that_goes_while_an_arrival_waits_for_the_lock_draws_nothing(st
     with transaction.atomic():
         locks.lock_operator(operator.pk)
         arrival = start(arrive, source)
-        wait_until_somebody_waits_for_a_lock()
+        wait_until(somebody_waits_for_a_lock)
         source.weights.update(weight=0)
 
     assert arrival.result(SECONDS).is_waiting

@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from threading import Event as Signal
-from unittest.mock import patch
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from crm_project.access.acting import Actor, acting
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
-from distribution import intake, merging, transactions
+from distribution import merging
 from distribution.erasing import erase_lead
 from distribution.errors import CannotUndoMerge, LeadErased, LeadNotFound, SameLead
 from distribution.handling import close_contact
@@ -238,44 +236,6 @@ class TestRaces:
         run_concurrently(undo, times=4)
 
         assert next(undone) == 1
-
-    @pytest.mark.postgresql
-    def test_a_contact_that_is_committed_after_the_merge_goes_to_the_survivor(self, source: Source) -> None:
-        first, second = make_lead("first"), make_lead("second")
-
-        register_beside(source, "second", lambda: merge_leads(first.pk, second.pk))
-
-        assert whose() == {"second": "first"}
-        assert_rules_hold()
-
-    @pytest.mark.postgresql
-    def test_without_the_repetition_it_would_fail(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-        first, second = make_lead("first"), make_lead("second")
-        monkeypatch.setattr(transactions, "REPEATED", set())
-
-        with pytest.RaisesGroup(pytest.RaisesExc(IntegrityError, match="foreign key")):
-            register_beside(source, "second", lambda: merge_leads(first.pk, second.pk))
-
-
-def register_beside(source: Source, external_id: str, work: Callable[[], object]) -> None:
-    """Register a contact, and do the work when it is stored, before it is committed the first time."""
-    stored, done = Signal(), Signal()
-    note_event = intake._note_event
-
-    def wait_once(contact: Contact, event_id: str) -> None:
-        note_event(contact, event_id)
-        stored.set()
-        assert done.wait(SECONDS)
-
-    def work_meanwhile() -> None:
-        assert stored.wait(SECONDS)
-        try:
-            work()
-        finally:
-            done.set()
-
-    with patch.object(intake, "_note_event", wait_once):
-        run_concurrently(lambda: arrive(source, external_id), work_meanwhile)
 
 
 class TestPossiblySame:

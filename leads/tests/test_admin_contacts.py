@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils import timezone
 
@@ -340,6 +341,7 @@ def test_the_page_takes_as_many_queries_however_much_the_lead_wrote(
     admin_client: Client, source: Source, count: int, django_assert_num_queries: Any
 ) -> None:
     contact, *_others = make_contacts(count, source)
+    ContentType.objects.get_for_model(Contact)  # which a process reads once
     # The session, its user, the contact with its source and operator, the lead, the decisions, the lead's contacts,
     # the place in the queue, the roster.
     with django_assert_num_queries(9):
