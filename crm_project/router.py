@@ -16,8 +16,8 @@ class Router(SimpleRouter):
 
 
 router = Router()
+router.register("contacts", ContactViewSet, basename="contact")  # first, for it is called most
 router.register("operators", OperatorViewSet, basename="operator")
 router.register("sources", SourceViewSet, basename="source")
-router.register("contacts", ContactViewSet, basename="contact")
 router.register("leads", LeadViewSet, basename="lead")
 router.register("exports", ExportViewSet, basename="export")

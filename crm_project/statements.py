@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -37,10 +37,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Text:
-    """A statement as one kind of database takes it, and what makes its rows into what the ORM would return."""
+    """A statement as one kind of database takes it, and what makes its rows into what the ORM would return.
+
+    `given` says which of the parameters are values of the call: their places and the numbers of the values.
+    """
 
     sql: str
     parameters: tuple[Any, ...]
+    given: Sequence[tuple[int, int]]
     returned: Sequence[str] = ()
     locks: bool = False
     converters: Sequence[Converter] = ()
@@ -64,8 +68,15 @@ class KeptText:
         return text
 
     def _parameters(self, text: Text, values: Sequence[Any]) -> list[Any]:
-        given = dict(zip(self._names, values, strict=True))
-        return [given[part.name] if isinstance(part, Parameter) else part for part in text.parameters]
+        parameters = list(text.parameters)
+        for place, number in text.given:
+            parameters[place] = values[number]
+        return parameters
+
+    def _given(self, parameters: Sequence[Any]) -> list[tuple[int, int]]:
+        """Return which places of the parameters are for values of a call, and the numbers of these."""
+        parts = enumerate(parameters)
+        return [(place, self._names.index(part.name)) for place, part in parts if isinstance(part, Parameter)]
 
     def _write(self, built: Any, database: BaseDatabaseWrapper) -> Text:
         raise NotImplementedError
@@ -101,7 +112,14 @@ class KeptStatement(KeptText):
             for position, (functions, expression) in compiler.get_converters(columns).items()
             for convert in functions
         ]
-        return Text(sql, parameters, locks=built.query.select_for_update, converters=converters, make=make)
+        return Text(
+            sql,
+            parameters,
+            self._given(parameters),
+            locks=built.query.select_for_update,
+            converters=converters,
+            make=make,
+        )
 
 
 class KeptUpdate(KeptText):
@@ -133,7 +151,9 @@ class KeptUpdate(KeptText):
         query.add_update_values(changes)
         sql, parameters = query.get_compiler(connection=database).as_sql()
         columns = [database.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
-        return Text(f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters, returned=columns)
+        return Text(
+            f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters, self._given(parameters), columns
+        )
 
 
 def kept_update(*, returning: Sequence[str]) -> Callable[[Callable[..., Change]], KeptUpdate]:
@@ -221,7 +241,7 @@ class KeptCopy(KeptText):
         sql, parameters = built.query.get_compiler(connection=database).as_sql()
         names = ", ".join(database.ops.quote_name(name) for name in self._columns)
         table = database.ops.quote_name(self._model._meta.db_table)
-        return Text(f"INSERT INTO {table} ({names}) {sql}", parameters)
+        return Text(f"INSERT INTO {table} ({names}) {sql}", parameters, self._given(parameters))
 
 
 def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., QuerySet[Any, Any]]], KeptCopy]:
@@ -229,34 +249,50 @@ def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., Quer
     return partial(KeptCopy, model=model, columns=columns)
 
 
-@dataclass(frozen=True)
-class Returned:
+class Returned(NamedTuple):
     """A value that an earlier part of the same statement returns."""
 
-    part: str
+    part: int
     column: str
 
     @property
     def sql(self) -> str:
         """Return the value as an expression."""
-        return f"(SELECT {self.column} FROM {self.part})"  # noqa: S608, both are names of ours
+        return f"(SELECT {self.column} FROM part_{self.part})"  # noqa: S608, both are names of ours
+
+
+# The same few bundles are sent again and again: their texts, and so what the driver makes of them, are kept.
+@lru_cache(maxsize=1024)
+def _with_returned(sql: str, *values: Returned | None) -> str:
+    """Return the statement with what earlier parts return in the places of the values, None for all others."""
+    places = ["%s" if value is None else value.sql for value in values]
+    return "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue="")))
+
+
+@lru_cache(maxsize=256)
+def _joined(parts: tuple[str, ...], keys: tuple[Returned, ...]) -> str:
+    """Return the parts as one statement that returns the keys."""
+    named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(parts))
+    return f"WITH {named} SELECT {', '.join(key.sql for key in keys) or 'NULL'}"
 
 
 @dataclass
 class Bundle:
-    """Writes that are sent as one statement, each by the name of its part."""
+    """Writes that are sent as one statement, each a part of it by its number."""
 
-    parts: dict[str, str] = field(default_factory=dict)
+    parts: list[str] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
     inserted: list[tuple[Model, Returned]] = field(default_factory=list)
 
-    def add(self, sql: str, parameters: Sequence[Any]) -> str:
-        """Add a write; return the name of its part."""
-        name = f"part_{len(self.parts)}"
-        places = [value.sql if isinstance(value, Returned) else "%s" for value in parameters]
-        self.parts[name] = "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue="")))
-        self.parameters += [value for value in parameters if not isinstance(value, Returned)]
-        return name
+    def add(self, sql: str, parameters: Sequence[Any]) -> int:
+        """Add a write; return the number of its part."""
+        returned = [value if type(value) is Returned else None for value in parameters]
+        if any(returned):
+            sql = _with_returned(sql, *returned)
+            parameters = [value for value, known in zip(parameters, returned, strict=True) if known is None]
+        self.parts.append(sql)
+        self.parameters += parameters
+        return len(self.parts) - 1
 
     def insert(self, sql: str, parameters: Sequence[Any], key_column: str, row: Model | None) -> Returned:
         """Add the write of a row; return its key, which the row gets when it is there."""
@@ -267,9 +303,8 @@ class Bundle:
 
     def run(self) -> None:
         """Send the writes."""
-        parts = ", ".join(f"{name} AS ({sql})" for name, sql in self.parts.items())
-        keys = ", ".join(key.sql for _row, key in self.inserted) or "NULL"
-        [found] = _rows(_database(), f"WITH {parts} SELECT {keys}", self.parameters)
+        keys = tuple(key for _row, key in self.inserted)
+        [found] = _rows(_database(), _joined(tuple(self.parts), keys), self.parameters)
         for (row, _key), value in zip(self.inserted, found, strict=False):
             row.pk = value
 
@@ -320,7 +355,7 @@ def _rows(database: Any, sql: str, values: Sequence[Any], *, returns: bool = Tru
         database.ensure_connection()
     database.validate_no_broken_transaction()
     with database.wrap_database_errors:
-        cursor = database.plain_cursor()
+        cursor = database.plain_cursor(sql)
         if database.execute_wrappers or database.queries_logged:
             cursor = database._prepare_cursor(cursor)
         cursor.execute(sql, values)

@@ -11,13 +11,13 @@ from crm_project.languages import in_offered_language
 from crm_project.router import router
 
 urlpatterns = [
+    path("api/", include(router.urls)),  # first, for it is called most
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/start/", include("crm_project.admin.start")),
     path("admin/", include("leads.admin.pages")),
     path("admin/", admin.site.admin_view(first_page)),
     path("admin/", admin.site.urls),
     path("i18n/setlang/", in_offered_language(set_language), name="set_language"),
-    path("api/", include(router.urls)),
     re_path(r"^api/schema/?$", in_offered_language(SchemaView.as_view()), name="schema"),
     re_path(r"^docs/?$", in_offered_language(DocsView.as_view()), name="docs"),
 ]

@@ -16,6 +16,7 @@ from crm_project.api.serializers import (
     StrictSerializer,
     Text,
     TextOrNumber,
+    UsedAgain,
     WholeNumber,
 )
 from distribution.strategy import choices
@@ -69,7 +70,7 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
 OPTIONAL: dict[str, Any] = {"required": False, "allow_blank": True, "allow_null": True, "trim_whitespace": False}
 
 
-class IntakeSerializer(StrictSerializer):
+class IntakeSerializer(UsedAgain, StrictSerializer):
     """What a bot sends when a lead writes; what is null counts as left out."""
 
     external_id = TextOrNumber(max_length=255, help_text=_("A phone, an e-mail, or the id in the bot."))
@@ -92,7 +93,7 @@ class IntakeSerializer(StrictSerializer):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class ContactSerializer(serializers.ModelSerializer[Contact]):
+class ContactSerializer(UsedAgain, serializers.ModelSerializer[Contact]):
     """A contact, with the names that a bot needs beside the ids."""
 
     source_code = serializers.CharField(source="source.code", read_only=True)

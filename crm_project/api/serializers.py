@@ -1,7 +1,9 @@
 """Bodies that are taken to the letter."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from django.db import models
@@ -55,6 +57,36 @@ class YesNo(serializers.BooleanField):
         return data
 
 
+class UsedAgain(serializers.Serializer[Any]):
+    """A serializer that is built once and used for many calls: it looks through its fields once, not at each call."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the fields of the instance as the API shows them."""
+        shown = {}
+        for name, read, show in self._shown:
+            value = read(instance)
+            shown[name] = None if value is None else show(value)
+        return shown
+
+    @cached_property
+    def _shown(self) -> list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]:
+        """For each field that is shown its name, what reads it and what shows it."""
+        return [(str(field.field_name), _reader(field), field.to_representation) for field in self._readable_fields]
+
+    @cached_property
+    def _writable_fields(self) -> list[serializers.Field]:
+        return [field for field in self.fields.values() if not field.read_only]
+
+    @cached_property
+    def _readable_fields(self) -> list[serializers.Field]:
+        return [field for field in self.fields.values() if not field.write_only]
+
+
+def _reader(field: serializers.Field) -> Callable[[Any], Any]:
+    is_plain = len(field.source_attrs) == 1 and type(field).get_attribute is serializers.Field.get_attribute
+    return attrgetter(field.source_attrs[0]) if is_plain else field.get_attribute
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know or cannot set: a misspelt one must not be dropped in silence."""
 
@@ -65,7 +97,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
     def _refuse_unknown(self, data: Mapping[str, Any]) -> None:
-        known = [name for name, field in self.fields.items() if not field.read_only]
+        known = [str(field.field_name) for field in self._writable_fields]
         unknown = [name for name in data if name not in known]
         if unknown:
             message = (

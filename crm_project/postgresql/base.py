@@ -15,12 +15,24 @@ from psycopg.pq import TransactionStatus
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that is asked whether it lives when something went wrong or has come in unasked."""
 
-    def plain_cursor(self) -> psycopg.Cursor[Any]:
-        """Return a cursor that lets PostgreSQL keep the plan of a statement that runs often on the same connection.
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._cursors: dict[str, psycopg.Cursor[Any]] = {}
 
-        Django's own cursors put the values into the text, so that PostgreSQL plans each call anew.
+    def get_new_connection(self, conn_params: dict[str, Any]) -> psycopg.Connection[Any]:
+        self._cursors.clear()
+        return super().get_new_connection(conn_params)
+
+    def plain_cursor(self, sql: str) -> psycopg.Cursor[Any]:
+        """Return the cursor of a statement that runs often on the same connection.
+
+        It lets PostgreSQL keep the plan, where Django's own cursors put the values into the text, so that each call is
+        planned anew; and the driver keeps how the values are converted, which it works out anew for a new cursor.
         """
-        return psycopg.Cursor(self.connection)
+        cursor = self._cursors.get(sql)
+        if cursor is None:
+            cursor = self._cursors[sql] = psycopg.Cursor(self.connection)
+        return cursor
 
     def is_usable(self) -> bool:
         """Return whether statements can be sent."""

@@ -59,8 +59,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def create_cursor(self, name: str | None = None) -> Cursor:
         return self.connection.cursor(factory=Cursor)
 
-    def plain_cursor(self) -> Cursor:
-        """Return a cursor without what Django puts around it."""
+    def plain_cursor(self, _sql: str) -> Cursor:
+        """Return a cursor for the statement, without what Django puts around it."""
         return self.create_cursor()
 
     def _start_transaction_under_autocommit(self) -> None:

@@ -1,6 +1,5 @@
 """Calls that start at the same moment, and calls that meet at a chosen one."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
@@ -9,8 +8,9 @@ from unittest.mock import patch
 
 from django.db import connection, connections
 
+from crm_project.testing.waiting import wait_until
+
 SECONDS_TO_GATHER = 30
-SECONDS_TO_WAIT = 10
 
 
 def run_concurrently[Result](*calls: Callable[[], Result], times: int = 1) -> list[Result]:
@@ -41,14 +41,6 @@ def somebody_waits_for_a_lock() -> bool:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(sql)
         return bool(cursor.fetchone() != (0,))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look at the condition until it holds. Raises TimeoutError."""
-    deadline = time.monotonic() + SECONDS_TO_WAIT
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(condition)
 
 
 def meet(first: Callable[[], object], second: Callable[[], object], *, behind: tuple[Any, str]) -> None:

@@ -72,3 +72,15 @@ def test_one_that_is_closed_cannot_be_used(idle: DatabaseWrapper) -> None:
     idle.close()
 
     assert not idle.is_usable()
+
+
+def test_a_statement_has_one_cursor_for_as_long_as_its_connection(idle: DatabaseWrapper) -> None:
+    cursor = idle.plain_cursor("SELECT 1")
+
+    assert idle.plain_cursor("SELECT 1") is cursor
+    assert idle.plain_cursor("SELECT 2") is not cursor
+
+    idle.close()
+    idle.ensure_connection()
+
+    assert idle.plain_cursor("SELECT 1").execute("SELECT 1").fetchone() == (1,)

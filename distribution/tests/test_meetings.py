@@ -12,8 +12,9 @@ from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from crm_project.api.refusals import Refusal
-from crm_project.testing.concurrency import run_concurrently, somebody_waits_for_a_lock, wait_until
+from crm_project.testing.concurrency import run_concurrently, somebody_waits_for_a_lock
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
+from crm_project.testing.waiting import wait_until
 from distribution import assignment, intake, locks
 from distribution.decisions import Attempt
 from distribution.handling import close_contact
