@@ -28,6 +28,7 @@ from distribution.errors import LeadNotFound
 from distribution.handling import close_contact, reassign_by_draw
 from distribution.merging import can_undo, merge_leads, undo_merge
 from distribution.verification import verify
+from leads import personal
 from leads.models import Contact, Lead, Source
 from operators.models import Operator
 
@@ -268,6 +269,18 @@ class TestTheAPI:
         assert {name: first[name] for name in TOLD} == TOLD
         assert [one["operator_id"] for one in first["decisions"]] == [first["operator_id"]]
         assert second["status"] == "closed"
+
+    def test_tells_of_more_contacts_than_are_read_at_a_time(
+        self, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(personal, "CONTACTS_AT_A_TIME", 2)
+        contacts = [arrive(source, "often", event_id=f"update_{number}") for number in range(5)]
+
+        told = key_for("manage").get(f"/api/leads/{contacts[0].lead_id}/data").json()["contacts"]
+
+        assert [(one["id"], one["event_ids"], len(one["decisions"])) for one in told] == [
+            (contact.pk, [f"update_{number}"], 1) for number, contact in enumerate(contacts)
+        ]
 
     def test_erases(self, lead: Lead) -> None:
         response = key_for("manage").post(f"/api/leads/{lead.pk}/erase")
