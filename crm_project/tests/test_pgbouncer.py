@@ -1,7 +1,6 @@
 """What a connection through PgBouncer may do and what it refuses, and the PgBouncer that the tests start."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,10 +20,10 @@ from crm_project.testing.pgbouncer import (
     PgBouncer,
     PgBouncerError,
     program,
-    running,
     set_time_limits,
 )
 from crm_project.testing.waiting import wait_until
+from crm_project.tests.test_postgres import url_of_killed
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.pgbouncer]
 
@@ -116,18 +115,11 @@ def test_without_the_setting_pgbouncer_refuses_the_connection(pgbouncer: PgBounc
     assert "unsupported startup parameter: options" in refused.stderr
 
 
-def test_it_ends_with_the_process_that_started_it() -> None:
-    code = (
-        f"from {running.__module__} import running; import os\n"
+def test_it_stops_when_the_process_that_started_it_is_killed() -> None:
+    url = url_of_killed(
+        "import os; from crm_project.testing.pgbouncer import running\n"
         "with running(os.environ['DATABASE_URL']) as it: print(it.through('//host/postgres'), flush=True); input()"
     )
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout
-        url = parent.stdout.readline().strip()
-        psycopg.connect(url).close()
-
-        os.kill(parent.pid, signal.SIGKILL)
 
     wait_until(lambda: not answers(url))
 
