@@ -22,6 +22,7 @@ from crm_project.testing.pgbouncer import (
     program,
     set_time_limits,
 )
+from crm_project.testing.server import free_port
 from crm_project.testing.waiting import wait_until
 from crm_project.tests.test_postgres import url_of_killed
 
@@ -98,6 +99,16 @@ def test_migrations_are_refused_before_the_first(pgbouncer: PgBouncer, databases
     assert "Migrations do not run through PgBouncer" in refused.stderr
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
+
+
+def test_a_server_that_would_have_to_migrate_says_so_in_one_line(pgbouncer: PgBouncer, databases: Databases) -> None:
+    url = databases.empty()
+    set_time_limits(url)
+
+    refused = manage("serve", DATABASE_URL=pgbouncer.through(url), PGBOUNCER="1", PORT=str(free_port()))
+
+    assert len(refused.stderr.splitlines()) == 1
+    assert "Migrations do not run through PgBouncer" in refused.stderr
 
 
 def test_with_every_migration_there_is_nothing_to_refuse(pgbouncer: PgBouncer, fresh_database: str) -> None:
