@@ -41,9 +41,9 @@ max_client_conn = 300
 query_wait_timeout = {patience}
 logfile = {log}
 """
-# Becoming another user, PgBouncer forgets whom it should die with. So a shell stops it when its own input closes,
-# because its owner stopped it or was killed.
-GUARD = '"$@" & read -r _; kill "$!"; wait'
+# Becoming another user, PgBouncer forgets whom it should die with. So a shell stops it and removes its files when its
+# own input closes, because its owner stopped it or was killed.
+GUARD = '"$@" & read -r _; kill "$!"; wait; rm -rf "$0"'
 
 
 class PgBouncerError(Exception):
@@ -70,7 +70,7 @@ class PgBouncer:
     def start(self) -> None:
         """Start the process and wait until it listens. Raises PgBouncerError."""
         self._guard = subprocess.Popen(
-            ["sh", "-c", GUARD, "guard", *self._command], stdin=subprocess.PIPE, start_new_session=True
+            ["sh", "-c", GUARD, str(self._log.parent), *self._command], stdin=subprocess.PIPE, start_new_session=True
         )
         deadline = time.monotonic() + SECONDS_TO_START
         while not self._listens():
