@@ -1,7 +1,7 @@
 # The commands of the project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fuzz lint format bench screenshots clean
+.PHONY: help run demo test test-all pgbouncer fuzz lint format bench screenshots clean
 
 PYTHON_BIN := .venv/bin/python
 PACKAGES := crm_project leads operators distribution
@@ -10,7 +10,7 @@ DEVELOPMENT := $(RUNTIME) requirements-dev.txt
 PYTEST := $(PYTHON_BIN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: ## Install, migrate and serve on http://127.0.0.1:8000 (HOST, PORT, DATABASE_URL from the environment)
 	@$(RUNTIME)
@@ -29,6 +29,12 @@ test: ## Run the tests on SQLite and on a PostgreSQL of their own (ARGUMENTS="-k
 		$(PYTEST) --database $$database $(ARGUMENTS) || failed=1; \
 	done; \
 	exit $$failed
+
+test-all: override ARGUMENTS += --pgbouncer
+test-all: pgbouncer test ## Run these tests and those through PgBouncer
+
+pgbouncer:
+	@sh crm_project/setup/pgbouncer.sh
 
 fuzz: ## Call the whole API at random on both databases (ARGUMENTS="--seconds 60 --database sqlite" for less)
 	@$(DEVELOPMENT)

@@ -53,23 +53,39 @@ def kept_secret_key(path: Path) -> str:
 
 
 def database(default: str, lock_timeout_seconds: int) -> dict[str, Any]:
-    """Return Django's settings of the database that DATABASE_URL names.
+    """Return Django's settings of the database that DATABASE_URL names, reached as PGBOUNCER says.
 
     `lock_timeout_seconds` is how long a statement waits for a lock before the caller is told to try again.
-    Raises ImproperlyConfigured for anything but SQLite and PostgreSQL.
+    Raises ImproperlyConfigured for anything but SQLite and PostgreSQL, and for SQLite through PgBouncer.
     """
     settings: dict[str, Any] = env.dj_db_url("DATABASE_URL", default) | {"CONN_MAX_AGE": None}
     options = settings.setdefault("OPTIONS", {})
-    if settings["ENGINE"] == "django.db.backends.sqlite3":
-        settings["ENGINE"] = "crm_project.sqlite"
-        options.setdefault("timeout", lock_timeout_seconds)
-    elif settings["ENGINE"] == "django.db.backends.postgresql":
-        settings["ENGINE"] = "crm_project.postgresql"
-        settings["CONN_HEALTH_CHECKS"] = True
-        settings["OPTIONS"] = postgresql_options(lock_timeout_seconds) | options
-    else:
+    pgbouncer: bool = env.bool("PGBOUNCER", False)
+    if settings["ENGINE"] == "django.db.backends.postgresql":
+        return settings | postgresql(lock_timeout_seconds, options, pgbouncer=pgbouncer)
+    if settings["ENGINE"] != "django.db.backends.sqlite3":
         raise ImproperlyConfigured("DATABASE_URL must name a SQLite file or a PostgreSQL database.")
-    return settings
+    if pgbouncer:
+        raise ImproperlyConfigured("PGBOUNCER=1 is for PostgreSQL, but DATABASE_URL names a SQLite file.")
+    options.setdefault("timeout", lock_timeout_seconds)
+    return settings | {"ENGINE": "crm_project.sqlite"}
+
+
+def postgresql(lock_timeout_seconds: int, given: dict[str, Any], *, pgbouncer: bool) -> dict[str, Any]:
+    """Return what is set for PostgreSQL; the options `given` are stronger than ours."""
+    options = pgbouncer_options if pgbouncer else postgresql_options
+    return {
+        "ENGINE": "crm_project.postgresql.pgbouncer" if pgbouncer else "crm_project.postgresql",
+        "CONN_HEALTH_CHECKS": True,
+        "TIME_LIMITS": time_limits(lock_timeout_seconds),
+        "OPTIONS": options(lock_timeout_seconds) | given,
+    }
+
+
+def time_limits(lock_timeout_seconds: int) -> dict[str, int]:
+    """Return how many milliseconds a statement may wait for a lock, and how many it may take, by PostgreSQL's names."""
+    milliseconds = lock_timeout_seconds * 1000
+    return {"lock_timeout": milliseconds, "statement_timeout": 6 * milliseconds}
 
 
 def postgresql_options(lock_timeout_seconds: int) -> dict[str, Any]:
@@ -77,14 +93,21 @@ def postgresql_options(lock_timeout_seconds: int) -> dict[str, Any]:
 
     `prepare_threshold` is how often a statement runs before PostgreSQL keeps its plan.
     """
-    milliseconds = lock_timeout_seconds * 1000
+    limits = time_limits(lock_timeout_seconds).items()
+    return pgbouncer_options(lock_timeout_seconds) | {
+        "prepare_threshold": 3,
+        "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits),
+    }
+
+
+def pgbouncer_options(lock_timeout_seconds: int) -> dict[str, Any]:
+    """Return what a connection to PgBouncer is opened with: no plan is kept, and the limits are PostgreSQL's own."""
     return {
         "isolation_level": IsolationLevel.READ_COMMITTED,
-        "prepare_threshold": 3,
-        "options": f"-c lock_timeout={milliseconds} -c statement_timeout={6 * milliseconds}",
+        "prepare_threshold": None,
         "connect_timeout": lock_timeout_seconds,
         "keepalives_idle": lock_timeout_seconds,
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        "tcp_user_timeout": 6 * milliseconds,
+        "tcp_user_timeout": 6 * lock_timeout_seconds * 1000,
     }

@@ -11,10 +11,21 @@ from crm_project.testing.api import api
 from crm_project.testing.browser import browser, visit
 from crm_project.testing.databases import databases, empty_database, fresh_database
 from crm_project.testing.one_writer import refuse_other_writers
+from crm_project.testing.pgbouncer import pgbouncer
 from crm_project.testing.postgres import Postgres, PostgresError
 from crm_project.testing.server import lasting_server, server
 
-__all__ = ["api", "browser", "databases", "empty_database", "fresh_database", "lasting_server", "server", "visit"]
+__all__ = [
+    "api",
+    "browser",
+    "databases",
+    "empty_database",
+    "fresh_database",
+    "lasting_server",
+    "pgbouncer",
+    "server",
+    "visit",
+]
 
 DATABASES = ("sqlite", "postgresql")
 directory = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -22,13 +33,14 @@ postgres = pytest.StashKey[Postgres]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --database."""
+    """Add --database and --pgbouncer."""
     parser.addoption(
         "--database",
         choices=DATABASES,
         default="sqlite",
         help="The database of the run. PostgreSQL is that of DATABASE_URL, else a throw-away server.",
     )
+    parser.addoption("--pgbouncer", action="store_true", help="Run the tests through PgBouncer on PostgreSQL, too.")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for database in DATABASES:
         config.addinivalue_line("markers", f"{database}: means something on {database} only")
     config.addinivalue_line("markers", f"once: says the same on every database, so it runs on {DATABASES[0]} only")
+    config.addinivalue_line("markers", "pgbouncer: goes through PgBouncer, so it runs on postgresql with --pgbouncer")
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second
@@ -94,9 +107,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def leave_out_foreign(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that the run on the other database shows, or that mean something there only."""
+    """Leave out the tests that the run on the other database shows, or that mean something there only.
+
+    So are those through PgBouncer, which few machines have, unless they are asked for.
+    """
     database = config.getoption("database")
     elsewhere = {name for name in DATABASES if name != database} | ({"once"} if database != DATABASES[0] else set())
+    if database == "sqlite" or not config.getoption("pgbouncer"):
+        elsewhere.add("pgbouncer")
     foreign = {item for item in items if elsewhere & {marker.name for marker in item.iter_markers()}}
     if foreign:
         config.hook.pytest_deselected(items=list(foreign))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from crm_project.environment import kept_secret_key, postgresql_options, secret_key
+from crm_project.environment import kept_secret_key, pgbouncer_options, postgresql_options, secret_key
 from crm_project.setup.children import BASE_DIR
 
 pytestmark = pytest.mark.once
@@ -37,6 +37,8 @@ def import_settings(**environment: str) -> subprocess.CompletedProcess[str]:
         ("DATABASE_URL", "crm.db"),
         ("WEBHOOK_NETWORKS", "10.0.0.1/8"),
         ("WEBHOOK_TIMEOUT_SECONDS", "0"),
+        ("PGBOUNCER", "perhaps"),
+        ("PGBOUNCER", "1"),
     ],
 )
 def test_a_setting_that_means_nothing_is_an_error_that_names_it(name: str, value: str) -> None:
@@ -52,6 +54,7 @@ def test_settings_that_mean_something_are_taken() -> None:
         OPEN_API="1",
         DEFAULT_LANGUAGE="ru",
         DATABASE_URL="postgres://me@host/crm",
+        PGBOUNCER="1",
         WEBHOOK_NETWORKS="10.0.0.0/8,::1/128",
     )
 
@@ -65,6 +68,14 @@ def test_on_postgresql_nothing_waits_for_ever() -> None:
     assert "statement_timeout=42000" in options["options"]
     assert options["connect_timeout"] == 7
     assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] < 30
+
+
+def test_pgbouncer_is_sent_nothing_that_it_refuses_and_no_plan_is_kept() -> None:
+    options = pgbouncer_options(lock_timeout_seconds=7)
+
+    assert "options" not in options
+    assert options["prepare_threshold"] is None
+    assert options["connect_timeout"] == 7
 
 
 def test_a_secret_key_is_kept_for_the_next_start_and_for_nobody_else(tmp_path: Path) -> None:

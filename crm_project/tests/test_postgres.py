@@ -29,15 +29,21 @@ def test_it_answers_and_knows_every_alphabet_and_leaves_nothing() -> None:
     assert not directory_of(server.url).exists()
 
 
-def test_it_stops_when_the_process_that_started_it_is_killed() -> None:
-    code = "from crm_project.testing.postgres import Postgres; print(Postgres.start().url, flush=True); input()"
+def url_of_killed(code: str) -> str:
+    """Run code that prints the address of a server it started, and kill it with -9 when the server has answered."""
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         url = parent.stdout.readline().strip()
         psycopg.connect(url).close()
-
         os.kill(parent.pid, signal.SIGKILL)
+    return url
+
+
+def test_it_stops_when_the_process_that_started_it_is_killed() -> None:
+    url = url_of_killed(
+        "from crm_project.testing.postgres import Postgres; print(Postgres.start().url, flush=True); input()"
+    )
 
     wait_until(lambda: not directory_of(url).exists())
     with pytest.raises(psycopg.OperationalError):

@@ -252,15 +252,20 @@ class Retrying:
             time.sleep(0.02)
 
 
-def test_64_calls_with_one_idempotency_key_make_one_contact_and_get_one_answer(server: StartServer) -> None:
-    house = House(server(), weights=[1, 1], limit=100)
-    body = {"external_id": "lead", "source_code": "bot"}
+def send_at_once_with_one_key(house: House) -> list[httpx.Response]:
+    """Register one contact 64 times at once with the same Idempotency-Key."""
 
     def send() -> httpx.Response:
         with Retrying(house.server) as client:
-            return client.post("/api/contacts", body, "one-key")
+            return client.post("/api/contacts", {"external_id": "lead", "source_code": "bot"}, "one-key")
 
-    answers = run_concurrently(send, times=64)
+    return run_concurrently(send, times=64)
+
+
+def test_64_calls_with_one_idempotency_key_make_one_contact_and_get_one_answer(server: StartServer) -> None:
+    house = House(server(), weights=[1, 1], limit=100)
+
+    answers = send_at_once_with_one_key(house)
 
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1

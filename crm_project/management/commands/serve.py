@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import NotSupportedError, OperationalError, connection
+from django.db.migrations.exceptions import MigrationSchemaMissing
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
@@ -74,7 +75,7 @@ class Command(BaseCommand):
                     _("Administrator: login %(login)s, password %(password)s (shown only this once)")
                     % {"login": LOGIN, "password": password}
                 )
-        except (OperationalError, NotSupportedError) as error:
+        except (OperationalError, NotSupportedError, MigrationSchemaMissing) as error:
             raise CommandError(_("The database cannot be used: %(error)s") % {"error": said(error)}) from error
 
     def _run(self, address: Address, keep_open: Sequence[int], *, live_demo: bool) -> None:

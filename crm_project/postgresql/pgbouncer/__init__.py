@@ -1,0 +1,1 @@
+"""Django's backend for a PostgreSQL that is reached through PgBouncer."""
