@@ -1,20 +1,23 @@
-"""Measure both databases and print the table: `make bench`, with QUICK=1 in a minute."""
+"""Measure both databases and print the tables: `make bench`, with QUICK=1 in a few minutes."""
 
 import logging
 import sys
+from itertools import chain
 
 import psutil
 
+from benchmarks import beside_reference
+from benchmarks.beside_reference import Compared
 from benchmarks.installations import Installation, installations
 from benchmarks.measure import Plan, Result, measure_database
 from benchmarks.price import Price, measure_prices
-from benchmarks.report import print_report
+from benchmarks.report import price_table, print_tables, table
 from crm_project.environment import env
 
 PERCENT_OF_A_QUIET_MACHINE = 10
 QUICK = Plan(seconds=1.5, known_leads=200, ceiling_contacts=3_000)
 
-type Figures = tuple[list[Result], list[Price]]
+type Figures = tuple[list[Result], list[Price], list[Compared]]
 
 logger = logging.getLogger("benchmarks")
 
@@ -25,8 +28,10 @@ def main() -> None:
     logger.setLevel(logging.INFO)
     warn_when_busy()
     plan = QUICK if env.bool("QUICK", False) else Plan()
-    (results, prices), (more_results, more_prices) = (figures(there, plan) for there in installations())
-    print_report(results + more_results, prices + more_prices)
+    beside_reference.install()
+    of_each = [figures(there, plan) for there in installations()]
+    results, prices, compared = map(chain.from_iterable, zip(*of_each, strict=True))
+    print_tables([table(results), price_table(prices), beside_reference.table(compared)])
 
 
 def warn_when_busy() -> None:
@@ -37,10 +42,11 @@ def warn_when_busy() -> None:
 
 
 def figures(there: Installation, plan: Plan) -> Figures:
-    """Measure the houses and the prices."""
+    """Measure the houses, the prices, and the product beside the reference."""
     results = list(measure_database(there.name, there.databases, there.processes, plan))
     logger.info("%s, the price of keys and decisions", there.name)
-    return results, list(measure_prices(there.name, there.databases, there.processes, plan))
+    prices = list(measure_prices(there.name, there.databases, there.processes, plan))
+    return results, prices, list(beside_reference.compare(there, plan))
 
 
 if __name__ == "__main__":
