@@ -4,26 +4,19 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from benchmarks.postgres import DurablePostgres
+from benchmarks.installations import installations
 from crm_project.setup.children import BASE_DIR
-from crm_project.testing.databases import Databases, Files, OnServer
+from crm_project.testing.databases import Databases
 
 MEASURE = "measure"
 
 
 def on_both_databases(module: str) -> tuple[list[Any], list[Any]]:
     """Return the rows that the module prints as JSON when it is told to measure: on SQLite, and on PostgreSQL."""
-    with tempfile.TemporaryDirectory(prefix="crm-benchmarks-") as directory:
-        sqlite = beside(module, Files(Path(directory)))
-    with ExitStack() as stack:
-        postgres = DurablePostgres.start()
-        stack.callback(postgres.stop)
-        return sqlite, beside(module, OnServer(postgres.url, stack))
+    sqlite, postgresql = (beside(module, installation.databases) for installation in installations())
+    return sqlite, postgresql
 
 
 def beside(module: str, databases: Databases, **environment: str) -> list[Any]:

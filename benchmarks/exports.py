@@ -3,10 +3,7 @@
 A million contacts, half of them of one source, are asked for through HTTP on both databases, all and by that source.
 """
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -15,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.house import ROOMY, build
+from benchmarks.installations import installations
 from benchmarks.measure import MeasuredServer, WrongResultError, new_server, started
-from benchmarks.postgres import DurablePostgres
-from crm_project.testing.databases import Databases, Files, OnServer
+from crm_project.testing.databases import Databases
 
 CONTACTS = 1_000_000
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -59,12 +56,9 @@ class Exported(NamedTuple):
 
 def main() -> None:
     """Measure on both databases and print the table."""
-    with tempfile.TemporaryDirectory(prefix="crm-benchmarks-") as directory:
-        measured = list(measure("SQLite", Files(Path(directory)), 1, CONTACTS))
-    with ExitStack() as stack:
-        postgres = DurablePostgres.start()
-        stack.callback(postgres.stop)
-        measured += measure("PostgreSQL", OnServer(postgres.url, stack), 2, CONTACTS)
+    measured: list[Exported] = []
+    for there in installations():
+        measured += measure(there.name, there.databases, there.processes, CONTACTS)
     Console(width=WIDTH, highlight=False).print(table(measured))
 
 

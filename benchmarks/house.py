@@ -6,8 +6,6 @@ import httpx
 
 from benchmarks.load import SOURCE_CODE
 
-OPERATORS = 10
-
 
 @dataclass(frozen=True)
 class House:
@@ -16,6 +14,7 @@ class House:
     name: str
     limit: int
     status: str
+    operators: int = 10
 
 
 ROOMY = House("room for all", limit=10_000, status="active")
@@ -23,11 +22,11 @@ FULL = House("everybody waits", limit=0, status="waiting")
 
 
 def build(port: int, house: House) -> None:
-    """Make the operators, the source and its weights, 10 to 100, through the API of an empty server."""
+    """Make the operators, the source and its weights, from 10 upwards, through the API of an empty server."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", event_hooks={"response": [refuse_errors]}) as api:
         operators = [
             api.post("/operators", json={"name": f"Operator {number}", "max_load": house.limit}).json()["id"]
-            for number in range(1, OPERATORS + 1)
+            for number in range(1, house.operators + 1)
         ]
         source = api.post("/sources", json={"name": "Benchmark", "code": SOURCE_CODE}).json()["id"]
         weights = [{"operator_id": operator, "weight": 10 * place} for place, operator in enumerate(operators, 1)]

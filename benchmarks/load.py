@@ -1,5 +1,8 @@
 """The load generator: clients that register contacts, each the next one as soon as the last is answered.
 
+A job with a rate is sent at fixed times instead, whether the server is ready or not, as bots do: each call by a client
+that is free. Its time counts from when it was due, so that a server that keeps everybody waiting does not look fast.
+
 It runs as a process of its own, `python -m benchmarks.load`, with a job as JSON on its standard input and the outcome
 as JSON on its standard output. One thread serves all connections, for what it spends the server cannot use: on two
 cores a usual HTTP client would take half of them.
@@ -12,10 +15,11 @@ import selectors
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import count, islice
+from itertools import batched, count, islice, takewhile
 from time import perf_counter
 
 from crm_project.setup.children import BASE_DIR
@@ -24,7 +28,7 @@ SOURCE_CODE = "bot_benchmark"
 SECONDS_TO_ANSWER = 60
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 REQUEST = (
-    "POST /api/contacts HTTP/1.1\r\n"
+    "POST {path} HTTP/1.1\r\n"
     "Host: 127.0.0.1:{port}\r\n"
     "Content-Type: application/json\r\n"
     "Content-Length: {length}\r\n"
@@ -42,7 +46,8 @@ class LoadError(Exception):
 class Job:
     """What to send: contacts of `external_ids`, until the seconds are over or there were so many.
 
-    The calls carry `api_key` if there is one, and each an Idempotency-Key of its own if that is asked for.
+    The calls carry `api_key` if there is one, and each an Idempotency-Key of its own if that is asked for. With a
+    `rate` there are so many calls a second. `at_most` is a multiple of `contacts_a_call`.
     """
 
     port: int
@@ -52,23 +57,26 @@ class Job:
     known_leads: int
     api_key: str = ""
     with_idempotency_keys: bool = False
+    rate: float = 0
+    contacts_a_call: int = 1
+
+    @property
+    def in_bulk(self) -> bool:
+        """Whether a call carries several contacts."""
+        return self.contacts_a_call > 1
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How long the whole took, and each answer; all were 201."""
+    """How long the whole took, and each answer, and how many contacts were registered; all calls succeeded."""
 
     seconds: float
     latencies: list[float]
-
-    @property
-    def accepted(self) -> int:
-        """How many contacts were registered."""
-        return len(self.latencies)
+    accepted: int
 
 
 def run_beside(job: Job) -> Outcome:
-    """Do the job in a process of its own. Raises LoadError when an answer was anything but 201, or none came."""
+    """Do the job in a process of its own. Raises LoadError when an answer was no success, or none came."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"],
         input=json.dumps(asdict(job)),
@@ -95,9 +103,18 @@ def external_ids(known_leads: int) -> Iterator[str]:
 
 def requests(job: Job) -> Iterator[bytes]:
     """Yield the requests of a job, each as it goes over the wire."""
-    for external_id in islice(external_ids(job.known_leads), job.at_most):
-        body = json.dumps({"external_id": external_id, "source_code": SOURCE_CODE})
-        yield REQUEST.format(port=job.port, length=len(body), headers=headers(job), body=body).encode()
+    path = "/api/contacts/bulk" if job.in_bulk else "/api/contacts"
+    for body in bodies(job):
+        yield REQUEST.format(path=path, port=job.port, length=len(body), headers=headers(job), body=body).encode()
+
+
+def bodies(job: Job) -> Iterator[str]:
+    """Return what the requests say."""
+    of = islice(external_ids(job.known_leads), job.at_most)
+    contacts = ({"external_id": external_id, "source_code": SOURCE_CODE} for external_id in of)
+    if not job.in_bulk:
+        return map(json.dumps, contacts)
+    return (json.dumps({"contacts": together}) for together in batched(contacts, job.contacts_a_call))
 
 
 def headers(job: Job) -> str:
@@ -109,16 +126,17 @@ def headers(job: Job) -> str:
 class Client:
     """One connection, which is kept open, and how long each of its requests took."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), SECONDS_TO_ANSWER)
+    def __init__(self, job: Job) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", job.port), SECONDS_TO_ANSWER)
+        self._success = b"HTTP/1.1 200 " if job.in_bulk else b"HTTP/1.1 201 "
         self.latencies: list[float] = []
         self._received = b""
-        self._sent_at = 0.0
+        self._counts_from = 0.0
 
-    def send(self, request: bytes) -> None:
-        """Send a request; its time counts from here."""
+    def send(self, request: bytes, counts_from: float) -> None:
+        """Send a request whose time counts from a moment."""
         self._received = b""
-        self._sent_at = perf_counter()
+        self._counts_from = counts_from
         self.socket.sendall(request)
 
     def receive(self) -> bool:
@@ -130,9 +148,9 @@ class Client:
         head, end, body = self._received.partition(b"\r\n\r\n")
         if not end or len(body) < content_length(head):
             return False
-        if not head.startswith(b"HTTP/1.1 201 "):
-            raise LoadError(f"Not 201: {self._received.decode()}")
-        self.latencies.append(perf_counter() - self._sent_at)
+        if not head.startswith(self._success):
+            raise LoadError(f"No success: {self._received.decode()}")
+        self.latencies.append(perf_counter() - self._counts_from)
         return True
 
 
@@ -145,36 +163,42 @@ def content_length(head: bytes) -> int:
 
 
 def run(job: Job) -> Outcome:
-    """Do the job. Raises LoadError when an answer is anything but 201, or none comes."""
-    to_send = requests(job)
+    """Do the job. Raises LoadError when an answer is no success, or none comes."""
     with ExitStack() as stack:
-        selector = stack.enter_context(selectors.DefaultSelector())
-        clients = [Client(job.port) for _number in range(job.clients)]
+        # The usual selector rounds what it waits up to milliseconds, too coarse for fixed times.
+        selector = stack.enter_context(selectors.SelectSelector() if job.rate else selectors.DefaultSelector())
+        clients = [Client(job) for _number in range(job.clients)]
         for client in clients:
             selector.register(stack.enter_context(client.socket), selectors.EVENT_READ, client)
         started = perf_counter()
-        on_their_way = send_next(clients, to_send)
-        while on_their_way:
-            idle = answered(selector)
-            on_their_way -= len(idle)
-            if perf_counter() < started + job.seconds:
-                on_their_way += send_next(idle, to_send)
-        return Outcome(perf_counter() - started, [latency for client in clients for latency in client.latencies])
+        send_all(job, started, clients, selector)
+        seconds = perf_counter() - started
+    latencies = [latency for client in clients for latency in client.latencies]
+    return Outcome(seconds, latencies, len(latencies) * job.contacts_a_call)
 
 
-def send_next(clients: Iterable[Client], to_send: Iterator[bytes]) -> int:
-    """Let each of the clients send a request, as far as there are any; return how many did."""
-    sent = 0
-    for client, request in zip(clients, to_send, strict=False):
-        client.send(request)
-        sent += 1
-    return sent
+def send_all(job: Job, started: float, clients: list[Client], selector: selectors.BaseSelector) -> None:
+    """Let whoever is free send each request when it is due, and wait for all answers. Raises LoadError."""
+    free = deque(clients)
+    for due, request in zip(due_times(job, started), requests(job), strict=False):
+        while not free or perf_counter() < due:
+            free += answered(selector, due if free else None)
+        free.popleft().send(request, counts_from=due if job.rate else perf_counter())
+    while len(free) < len(clients):
+        free += answered(selector)
 
 
-def answered(selector: selectors.BaseSelector) -> list[Client]:
-    """Wait for what comes next; return the clients whose answer is whole. Raises LoadError."""
-    ready = selector.select(SECONDS_TO_ANSWER)
-    if not ready:
+def due_times(job: Job, started: float) -> Iterator[float]:
+    """Return when the requests are due, as long as the job lasts: at fixed times, or as soon as they are asked for."""
+    fixed = (started + number / job.rate for number in count())
+    times = fixed if job.rate else iter(perf_counter, None)
+    return takewhile(lambda due: due < started + job.seconds, times)
+
+
+def answered(selector: selectors.BaseSelector, until: float | None = None) -> list[Client]:
+    """Wait for what comes next, or until a moment; return the clients whose answer is whole. Raises LoadError."""
+    ready = selector.select(SECONDS_TO_ANSWER if until is None else max(0, until - perf_counter()))
+    if not ready and until is None:
         raise LoadError(f"No answer within {SECONDS_TO_ANSWER} seconds.")
     return [key.data for key, _events in ready if key.data.receive()]
 

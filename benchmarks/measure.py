@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from statistics import quantiles
+from statistics import median, quantiles
 
 import psutil
 
@@ -46,6 +46,7 @@ class Measurement:
     rate: float
     p50_milliseconds: float
     p99_milliseconds: float
+    longest_seconds: float
     cpu_milliseconds: float
     memory_before: float
     memory_after: float
@@ -68,29 +69,31 @@ class MeasuredServer(Server):
     @property
     def cpu_seconds(self) -> float:
         """What all its processes have used so far."""
-        times = [process.cpu_times() for process in (self._main_process, *self._workers)]
+        times = [process.cpu_times() for process in self._processes]
         return sum(time.user + time.system for time in times)
 
     @property
     def memory(self) -> float:
-        """The resident memory of the largest of the processes that answer requests, in MB."""
-        return max(worker.memory_info().rss for worker in self._workers) / MEGABYTE
+        """The resident memory of the largest of its processes, in MB."""
+        return max(process.memory_info().rss for process in self._processes) / MEGABYTE
 
     @property
     def contacts(self) -> Counter[str]:
         """How many contacts of each status are in the database."""
         return Counter(dict(self.rows("SELECT status, count(*) FROM leads_contact GROUP BY status")))
 
-    @property
-    def _workers(self) -> list[psutil.Process]:
-        return self._main_process.children()
+    def audit(self) -> str:
+        """Return what is wrong with loads, limits and queue, or nothing."""
+        done = self.manage("check_load")
+        return done.stdout + done.stderr if done.returncode else ""
 
     @property
-    def _main_process(self) -> psutil.Process:
+    def _processes(self) -> list[psutil.Process]:
         process = self._children[0].process
         if process is None:
             raise RuntimeError("The server was not started.")
-        return psutil.Process(process.pid)
+        main = psutil.Process(process.pid)
+        return [main, *main.children()]
 
 
 def measure_database(name: str, databases: Databases, processes: int, plan: Plan) -> Iterator[Result]:
@@ -153,13 +156,13 @@ def measure(server: MeasuredServer, house: House, job: Job) -> Measurement:
     outcome = run_beside(job)
     cpu_seconds = server.cpu_seconds - cpu_before
     check(server, contacts + Counter({house.status: outcome.accepted}))
-    percentiles = quantiles(outcome.latencies, n=100)
     return Measurement(
         clients=job.clients,
         accepted=outcome.accepted,
         rate=outcome.accepted / outcome.seconds,
-        p50_milliseconds=percentiles[49] * 1000,
-        p99_milliseconds=percentiles[98] * 1000,
+        p50_milliseconds=median(outcome.latencies) * 1000,
+        p99_milliseconds=quantiles(outcome.latencies, n=100, method="inclusive")[98] * 1000,
+        longest_seconds=max(outcome.latencies),
         cpu_milliseconds=cpu_seconds / outcome.accepted * 1000,
         memory_before=memory_before,
         memory_after=server.memory,
@@ -179,6 +182,5 @@ def check(server: MeasuredServer, expected: Counter[str]) -> None:
     """Raise WrongResultError unless all contacts are there and loads, limits and queue are as they must be."""
     if server.contacts != expected:
         raise WrongResultError(f"The database holds {server.contacts}, not {expected}.")
-    audit = server.manage("check_load")
-    if audit.returncode:
-        raise WrongResultError(audit.stdout + audit.stderr)
+    if wrong := server.audit():
+        raise WrongResultError(wrong)

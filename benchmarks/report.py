@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.box import MARKDOWN
 from rich.console import Console
@@ -12,37 +12,41 @@ from benchmarks.measure import Measurement, Result
 from benchmarks.price import Price
 
 WIDTH = 200
-COLUMNS = (
-    *("database", "processes", "house", "clients", "contacts/s", "p50 ms", "p99 ms", "CPU ms a contact"),
+TEXTS = ("database", "processes", "house")
+FIGURES = (
+    *("clients", "contacts/s", "p50 ms", "p99 ms", "CPU ms a contact"),
     *("ceiling/s", "of the ceiling", "MB before", "MB after"),
 )
 
 
-def print_report(results: Iterable[Result], prices: Iterable[Price]) -> None:
-    """Print the tables on the standard output."""
+def print_tables(tables: Iterable[Table]) -> None:
+    """Print the tables on the standard output, each as soon as it is there, and on what they were measured."""
     console = Console(width=WIDTH, highlight=False)
-    console.print(table(results))
-    console.print(price_table(prices))
+    for made in tables:
+        console.print(made)
     console.print(f"{os.cpu_count()} processors, Python {platform.python_version()}")
+
+
+def table_of(texts: Sequence[str], figures: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table whose first columns are texts and whose last are figures."""
+    made = Table(*texts, box=MARKDOWN)
+    for column in figures:
+        made.add_column(column, justify="right")
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
 def table(results: Iterable[Result]) -> Table:
     """Return a table with a row for each measurement."""
-    made = Table(box=MARKDOWN)
-    for place, column in enumerate(COLUMNS):
-        made.add_column(column, justify="right" if place > 2 else "left")
-    for result in results:
-        for measurement in result.measurements:
-            made.add_row(*cells(result, measurement))
-    return made
+    rows = (cells(result, measurement) for result in results for measurement in result.measurements)
+    return table_of(TEXTS, FIGURES, rows)
 
 
 def price_table(prices: Iterable[Price]) -> Table:
     """Return a table with a row for each kind of call."""
-    made = Table("database", "each call carries", "contacts/s", "of the first", box=MARKDOWN)
-    for price in prices:
-        made.add_row(price.database, price.carried, f"{price.rate:,.0f}", f"{price.of_first:.2f}")
-    return made
+    rows = ((price.database, price.carried, f"{price.rate:,.0f}", f"{price.of_first:.2f}") for price in prices)
+    return table_of(("database", "each call carries"), ("contacts/s", "of the first"), rows)
 
 
 def cells(result: Result, measurement: Measurement) -> list[str]:

@@ -33,9 +33,12 @@ class Server:
         self.environment = {"OPEN_API": "1", **environment, "DATABASE_URL": database_url}
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
-        serve = server_command("127.0.0.1", self.port, workers, application)
-        commands = [serve, *([sweep_command(every=1)] if drain else [])]
+        commands = [self.command(workers, application), *([sweep_command(every=1)] if drain else [])]
         self._children = [Child(command, self.environment) for command in commands]
+
+    def command(self, workers: int, application: str) -> list[str]:
+        """Return the command that serves the application."""
+        return server_command("127.0.0.1", self.port, workers, application)
 
     def start(self) -> None:
         """Start the processes and wait until the server answers."""

@@ -1,0 +1,153 @@
+"""The product beside the same job as it is commonly written: `python -m benchmarks.beside_reference`, three minutes.
+
+The other one stands in benchmarks/reference, and runs in a virtual environment of its own, which is made on the first
+run. Both get the same house and the same load, in turns, each time on a new database.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from rich.table import Table
+
+from benchmarks.house import ROOMY
+from benchmarks.installations import Installation, installations
+from benchmarks.measure import MeasuredServer, Measurement, Plan, measure, new_server
+from benchmarks.price import load_on, prepared
+from benchmarks.report import print_tables, table_of
+from crm_project.setup.children import BASE_DIR
+
+ENVIRONMENT = ".venv-reference"
+REFERENCE_DIR = BASE_DIR / "benchmarks" / "reference"
+PYTHON = BASE_DIR / ENVIRONMENT / "bin" / "python"
+ROUNDS = 3
+
+logger = logging.getLogger("benchmarks")
+
+
+class ReferenceServer(MeasuredServer):
+    """The reference, served as the product is: by so many processes, on a database of its own."""
+
+    def command(self, workers: int, application: str) -> list[str]:
+        """Return the command that serves it."""
+        return [
+            *(str(PYTHON), "-m", "uvicorn", application, "--app-dir", str(REFERENCE_DIR)),
+            *("--host", "127.0.0.1", "--port", str(self.port), "--workers", str(workers)),
+            *("--no-access-log", "--log-level", "warning"),
+        ]
+
+    def start(self) -> None:
+        """Make the tables, then start it."""
+        environment = {**os.environ, **self.environment}
+        subprocess.run([PYTHON, REFERENCE_DIR / "service.py"], env=environment, check=True)
+        super().start()
+
+    @property
+    def contacts(self) -> Counter[str]:
+        """How many contacts of each status are in the database."""
+        return Counter(dict(self.rows("SELECT status, count(*) FROM contacts GROUP BY status")))
+
+    def audit(self) -> str:
+        """Return nothing: it stores no loads, and gives nobody who waits away."""
+        return ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a service stood the load: the medians of its rounds, the longest wait of them all, times the reference."""
+
+    database: str
+    service: str
+    rate: float
+    p50_milliseconds: float
+    p99_milliseconds: float
+    longest_seconds: float
+    times_the_reference: float
+
+
+def main() -> None:
+    """Measure on both databases and print the table."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.INFO)
+    install()
+    print_tables([table(row for there in installations() for row in compare(there, Plan()))])
+
+
+def install() -> None:
+    """Make the virtual environment of the reference, if it is not there. Raises CalledProcessError."""
+    subprocess.run(
+        ["sh", "crm_project/setup/install.sh", REFERENCE_DIR / "requirements.txt"],
+        cwd=BASE_DIR,
+        env={**os.environ, "VENV": ENVIRONMENT, "PYTHON": sys.executable},
+        stdout=sys.stderr,
+        check=True,
+    )
+
+
+def compare(there: Installation, plan: Plan) -> Iterator[Compared]:
+    """Measure both in turns, so that a machine that slows down slows them both."""
+    logger.info("%s, beside the reference", there.name)
+    services: dict[str, Callable[[Installation], MeasuredServer]] = {"reference": reference, "product": product}
+    rounds = [[measured(make(there), plan) for make in services.values()] for _round in range(ROUNDS)]
+    of_service = dict(zip(services, zip(*rounds, strict=True), strict=True))
+    slowest = median(found.rate for found in of_service["reference"])
+    return (summary(there.name, service, found, slowest) for service, found in of_service.items())
+
+
+def product(there: Installation) -> MeasuredServer:
+    """Return the product on a new database."""
+    return new_server(there.databases, there.processes)
+
+
+def reference(there: Installation) -> MeasuredServer:
+    """Return the reference on a new database."""
+    return ReferenceServer(
+        there.databases.empty(), "service:application", workers=there.processes, drain=False, environment={}
+    )
+
+
+def measured(server: MeasuredServer, plan: Plan) -> Measurement:
+    """Put the load of the most clients on a server that is started for it."""
+    with prepared(server, plan):
+        return measure(server, ROOMY, load_on(server, plan))
+
+
+def summary(database: str, service: str, rounds: Sequence[Measurement], rate_of_reference: float) -> Compared:
+    """Return what the rounds of a service showed together."""
+    rate = median(found.rate for found in rounds)
+    return Compared(
+        database=database,
+        service=service,
+        rate=rate,
+        p50_milliseconds=median(found.p50_milliseconds for found in rounds),
+        p99_milliseconds=median(found.p99_milliseconds for found in rounds),
+        longest_seconds=max(found.longest_seconds for found in rounds),
+        times_the_reference=rate / rate_of_reference,
+    )
+
+
+def table(compared: Iterable[Compared]) -> Table:
+    """Return a table with a row for each service on each database."""
+    figures = ("contacts/s", "p50 ms", "p99 ms", "longest wait s", "times the reference")
+    return table_of(("database", "service"), figures, map(cells, compared))
+
+
+def cells(row: Compared) -> list[str]:
+    """Return the texts of a row."""
+    return [
+        row.database,
+        row.service,
+        f"{row.rate:,.0f}",
+        f"{row.p50_milliseconds:.1f}",
+        f"{row.p99_milliseconds:.1f}",
+        f"{row.longest_seconds:.2f}",
+        f"{row.times_the_reference:.2f}",
+    ]
+
+
+if __name__ == "__main__":
+    main()
