@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from itertools import chain
 
 import psutil
@@ -15,7 +16,7 @@ from benchmarks.report import price_table, print_tables, table
 from crm_project.environment import env
 
 PERCENT_OF_A_QUIET_MACHINE = 10
-QUICK = Plan(seconds=1.5, known_leads=200, ceiling_contacts=3_000)
+QUICK = Plan(seconds=1.5, known_leads=200, ceiling_contacts=3_000, rounds=1, with_prices=False)
 
 type Figures = tuple[list[Result], list[Price], list[Compared]]
 
@@ -30,8 +31,9 @@ def main() -> None:
     plan = QUICK if env.bool("QUICK", False) else Plan()
     beside_reference.install()
     of_each = [figures(there, plan) for there in installations()]
-    results, prices, compared = map(chain.from_iterable, zip(*of_each, strict=True))
-    print_tables([table(results), price_table(prices), beside_reference.table(compared)])
+    results, priced, compared = (list(chain.from_iterable(found)) for found in zip(*of_each, strict=True))
+    prices_shown = [price_table(priced)] if priced else []
+    print_tables([table(results), *prices_shown, beside_reference.table(compared)])
 
 
 def warn_when_busy() -> None:
@@ -44,9 +46,14 @@ def warn_when_busy() -> None:
 def figures(there: Installation, plan: Plan) -> Figures:
     """Measure the houses, the prices, and the product beside the reference."""
     results = list(measure_database(there.name, there.databases, there.processes, plan))
-    logger.info("%s, the price of keys and decisions", there.name)
-    prices = list(measure_prices(there.name, there.databases, there.processes, plan))
-    return results, prices, list(beside_reference.compare(there, plan))
+    return results, list(prices(there, plan)), list(beside_reference.compare(there, plan))
+
+
+def prices(there: Installation, plan: Plan) -> Iterator[Price]:
+    """Measure what keys and decisions cost, if the plan has them."""
+    if plan.with_prices:
+        logger.info("%s, the price of keys and decisions", there.name)
+        yield from measure_prices(there.name, there.databases, there.processes, plan)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from crm_project.setup.children import BASE_DIR
 ENVIRONMENT = ".venv-reference"
 REFERENCE_DIR = BASE_DIR / "benchmarks" / "reference"
 PYTHON = BASE_DIR / ENVIRONMENT / "bin" / "python"
-ROUNDS = 3
 
 logger = logging.getLogger("benchmarks")
 
@@ -92,7 +91,7 @@ def compare(there: Installation, plan: Plan) -> Iterator[Compared]:
     """Measure both in turns, so that a machine that slows down slows them both."""
     logger.info("%s, beside the reference", there.name)
     services: dict[str, Callable[[Installation], MeasuredServer]] = {"reference": reference, "product": product}
-    rounds = [[measured(make(there), plan) for make in services.values()] for _round in range(ROUNDS)]
+    rounds = [[measured(make(there), plan) for make in services.values()] for _round in range(plan.rounds)]
     of_service = dict(zip(services, zip(*rounds, strict=True), strict=True))
     slowest = median(found.rate for found in of_service["reference"])
     return (summary(there.name, service, found, slowest) for service, found in of_service.items())

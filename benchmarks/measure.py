@@ -28,13 +28,18 @@ class WrongResultError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much to measure: each load ends after so many seconds or contacts, whichever comes first."""
+    """How much to measure: each load ends after so many seconds or contacts, whichever comes first.
+
+    `rounds` are those beside the reference; what keys and decisions cost takes longest, and may be left out.
+    """
 
     clients: tuple[int, ...] = (1, 8, 32)
     seconds: float = 5
     at_most: int = 10_000
     known_leads: int = 500
     ceiling_contacts: int = 10_000
+    rounds: int = 3
+    with_prices: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.house import OPERATORS, ROOMY, build, refuse_errors
+from benchmarks.house import ROOMY, build, refuse_errors
 from benchmarks.load import Job, Outcome, run_beside
 from benchmarks.measure import MeasuredServer, Plan, check, started, warm_up
 from benchmarks.postgres import DurablePostgres
@@ -147,7 +147,7 @@ def fill(hosts: Hosts, job: Job) -> None:
     Raises LoadError, and WrongResultError when it is not so.
     """
     leave_places(hosts.first.port)
-    contacts, places = hosts.first.contacts, PLACES_LEFT * OPERATORS
+    contacts, places = hosts.first.contacts, PLACES_LEFT * ROOMY.operators
     hosts.run(job)
     check(hosts.first, contacts + Counter(active=places, waiting=job.at_most - places))
 

@@ -17,7 +17,7 @@ import pytest
 
 from crm_project.setup.children import BASE_DIR
 
-SECONDS_TO_MANAGE = 120
+SECONDS_TO_MANAGE = 600
 
 
 class Databases(Protocol):

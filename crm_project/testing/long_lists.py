@@ -59,14 +59,21 @@ FROM numbers
 """
 
 
-def fill(contacts: int) -> None:
-    """Store the house in an empty database: half as many leads as contacts, a hundredth of them in work or waiting."""
+def fill(contacts: int, active: int | None = None) -> None:
+    """Store the house in an empty database: half as many leads as contacts, a thousandth of them waiting.
+
+    So many are in work, unless told otherwise a hundredth of them.
+    """
     sources = [Source(name=f"Source {number}", code=f"source_{number}") for number in range(SOURCES)]
     operators = [Operator(name=f"Operator {number}", max_load=HIGHEST_LIMIT) for number in range(OPERATORS)]
     Source.objects.bulk_create(sources)
     Operator.objects.bulk_create(operators)
     extent = {"contacts": contacts, "leads": contacts // 2, "sources": SOURCES, "operators": OPERATORS}
-    extent |= {"gone": contacts // 100, "active": contacts // 100, "waiting": contacts // 1_000}
+    extent |= {
+        "gone": contacts // 100,
+        "active": contacts // 100 if active is None else active,
+        "waiting": contacts // 1_000,
+    }
     _run(LEADS, extent)
     _run(IDENTITIES, {})
     rows: dict[str, Any] = {"source": Source.objects, "operator": Operator.objects, "lead": Lead.objects}
