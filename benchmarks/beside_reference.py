@@ -81,7 +81,7 @@ def install() -> None:
     subprocess.run(
         ["sh", "crm_project/setup/install.sh", REFERENCE_DIR / "requirements.txt"],
         cwd=BASE_DIR,
-        env={**os.environ, "VENV": ENVIRONMENT, "PYTHON": sys.executable},
+        env={**os.environ, "CRM_VENV": ENVIRONMENT, "PYTHON": sys.executable},
         stdout=sys.stderr,
         check=True,
     )

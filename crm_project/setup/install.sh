@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv, or what VENV names, and installs the named requirements files into it: install.sh FILE...
+# Makes .venv, or what CRM_VENV names, and installs the named requirements files into it: install.sh FILE...
 # What is installed already is left alone, so that a second call takes no time.
 set -eu
 cd "$(dirname "$0")/../.."
-venv=${VENV:-.venv}
+venv=${CRM_VENV:-.venv}
 
 if ! "$venv/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
     python=$(sh crm_project/setup/find_python.sh)
