@@ -40,7 +40,9 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logger.setLevel(logging.INFO)
     named = sys.argv[1:] or list(TABLES)
-    print_tables([table for there in installations() for table in tables(there, named, Plan())])
+    if unknown := [name for name in named if name not in TABLES]:
+        sys.exit(f"There is no table {unknown[0]}. There are: {', '.join(TABLES)}")
+    print_tables(table for there in installations() for table in tables(there, named, Plan()))
 
 
 def tables(there: Installation, named: Sequence[str], plan: Plan) -> Iterator[Table]:

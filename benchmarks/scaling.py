@@ -104,7 +104,7 @@ def measure(databases: Databases, setups: Iterable[Setup], plan: Plan) -> Iterat
         with started_hosts(setup, databases) as hosts:
             build(hosts.first.port, ROOMY)
             first = warm_up(hosts.first, plan)
-            hosts.run(first)
+            run_beside(first)  # by one host, for each begins with the same leads
             yield under_load(setup, hosts, replace(first, clients=CLIENTS, seconds=plan.seconds, at_most=plan.at_most))
             fill(hosts, replace(first, clients=CLIENTS, at_most=CONTACTS_AT_THE_LIMIT))
 

@@ -64,5 +64,6 @@ def _forget_in_answers(lead_id: int, contact_ids: Collection[int]) -> None:
 def _forget_in_messages(contacts: QuerySet[Contact]) -> None:
     """Empty what is kept of messages about the contacts; one that is still to be sent is made anew."""
     deliveries = Delivery.objects.filter(event__contact__in=contacts).order_by()
-    Attempt.objects.filter(delivery__in=deliveries).order_by().update(answer="")
+    # First, for the locks: whoever writes down what came of one of them has stored its attempt by then.
     Delivery.objects.filter(pk__in=deliveries.values("pk")).order_by().update(body="")
+    Attempt.objects.filter(delivery__in=deliveries).order_by().update(answer="")

@@ -70,11 +70,12 @@ class Chunk:
     @classmethod
     def read(cls, intakes: Sequence[Intake], sources: Mapping[str, Source]) -> "Chunk":
         """Read what there is, and lock it in the order of docs/locking.md."""
-        of_event = _contacts_of_events(intakes, sources)
         known = {_sent(one): _known(sources[one.source_code], one.external_id) for one in _of(intakes, sources)}
+        leads = leads_known_by({one for one in known.values() if isinstance(one, Known)})
+        of_event = _contacts_of_events(intakes, sources)
         new = [one for one in _of(intakes, sources) if _event(one, sources) not in of_event]
         taken = [one for one in new if sources[one.source_code].is_active]
-        leads = _leads([known[_sent(one)] for one in new], stored=[known[_sent(one)] for one in taken])
+        leads |= _new_leads({known[_sent(one)] for one in taken} - leads.keys())
         drawing = {sources[one.source_code] for one in taken}
         open_contacts = _open_contacts(leads, [source for source in sources.values() if source.reuse_open_contact])
         lock_for_draws(drawing)
@@ -174,11 +175,9 @@ def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]
     return {(event.source_id, event.event_id): event.contact for event in events}
 
 
-def _leads(asked: Iterable[Known | Refusal], *, stored: Iterable[Known | Refusal]) -> dict[Known, int]:
-    """Return the leads that are there, and those in `stored` whether they were there or not."""
-    leads = leads_known_by({one for one in asked if isinstance(one, Known)})
-    missing = {one for one in stored if isinstance(one, Known)} - leads.keys()
-    return leads | store_leads(missing) if missing else leads
+def _new_leads(known: Iterable[Known | Refusal]) -> dict[Known, int]:
+    unknown = [one for one in known if isinstance(one, Known)]
+    return store_leads(unknown) if unknown else {}
 
 
 def _open_contacts(leads: Mapping[Known, int], sources: Sequence[Source]) -> dict[Writer, Contact]:

@@ -51,11 +51,9 @@ def undo_merge(merge_id: int) -> Lead:
 
     Raises CannotUndoMerge when something has happened to the survivor since.
     """
+    lock_leads_for_deletion(list(Merge.objects.filter(pk=merge_id).values_list("survivor_id", flat=True)))
     merge = Merge.objects.filter(pk=merge_id).first()
-    if merge is None or not lock_leads_for_deletion([merge.survivor_id]):
-        raise CannotUndoMerge
-    merge.refresh_from_db()
-    if not can_undo(merge):
+    if merge is None or not can_undo(merge):
         raise CannotUndoMerge
     lead = _restored(merge)
     for some in batched(merge.contacts, CONTACTS_AT_A_TIME):

@@ -96,12 +96,14 @@ class Retryable:
         """
         if not _lock(self._caller, self._key):
             raise StillRunning
-        so_far = self.begun()
-        if len(so_far) != behind:
+        if len(self.begun()) != behind:
             raise StillRunning
         result = work()
-        so_far += show(result)
-        KeptAnswer.objects.filter(caller=self._caller, key=self._key).delete()
+        kept = KeptAnswer.objects.filter(caller=self._caller, key=self._key)
+        # Read again, now that nobody changes it: what was answered before may have been emptied meanwhile.
+        kept.update(status=UNFINISHED)
+        so_far = self.begun() + show(result)
+        kept.delete()
         self._store(Response(so_far, status=UNFINISHED) if finish is None else finish(so_far))
         return result
 
@@ -184,10 +186,19 @@ def is_final(error: Exception) -> bool:
 
 
 def change_answers(fragment: str, change: Callable[[Any], Any]) -> None:
-    """Let kept answers that hold the fragment of JSON be what `change` makes of them."""
-    for answer in KeptAnswer.objects.filter(body__contains=fragment).order_by("pk").iterator(ANSWERS_AT_A_TIME):
-        answer.body = JSONRenderer().render(change(json.loads(answer.body))).decode()
-        answer.save(update_fields=["body"])
+    """Let kept answers that hold the fragment of JSON be what `change` makes of them.
+
+    One that somebody else changed or replaced after it was read is looked for again.
+    """
+    answers = KeptAnswer.objects.filter(body__contains=fragment).order_by("pk")
+    while not all(_change(answer, change) for answer in answers.iterator(ANSWERS_AT_A_TIME)):
+        pass
+
+
+def _change(answer: KeptAnswer, change: Callable[[Any], Any]) -> bool:
+    """Change the answer if it is still the one that was read; return whether it is."""
+    changed = JSONRenderer().render(change(json.loads(answer.body))).decode()
+    return bool(KeptAnswer.objects.filter(pk=answer.pk, body=answer.body).update(body=changed))
 
 
 def replay(answer: KeptAnswer) -> HttpResponse:

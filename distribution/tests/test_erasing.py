@@ -19,13 +19,15 @@ from crm_project.testing.api import errors
 from crm_project.testing.clients import key_for
 from crm_project.testing.concurrency import meet, run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
+from crm_project.webhooks import leases
 from crm_project.webhooks.leases import take_up, write_down
 from crm_project.webhooks.models import Attempt, Delivery, Endpoint, EventKind, Subscription
 from crm_project.webhooks.sending import Answer
-from distribution import handling
+from distribution import handling, intake_in_bulk
 from distribution.erasing import erase_lead, without_contacts
 from distribution.errors import LeadNotFound
 from distribution.handling import close_contact, reassign_by_draw
+from distribution.intake_in_bulk import Chunk
 from distribution.merging import can_undo, merge_leads, undo_merge
 from distribution.verification import verify
 from leads import personal
@@ -144,6 +146,19 @@ class TestErasing:
         assert Attempt.objects.count() == 1
         assert telling() == []
 
+    @pytest.mark.postgresql
+    def test_leaves_no_answer_of_an_endpoint_that_is_written_down_at_the_same_moment(self, source: Source) -> None:
+        endpoint = baker.make(Endpoint, url="https://example.com/")
+        Subscription.objects.create(endpoint=endpoint, kind=EventKind.ASSIGNED)
+        contact = arrive(source, SECRET, **TOLD)
+        [parcel] = take_up(endpoint.pk, 1)
+        answer = Answer(status=200, text=f"Thanks, {SECRET}")
+
+        meet(partial(write_down, parcel, answer), lambda: erase_lead(contact.lead_id), behind=(leases, "_settle"))
+
+        assert Attempt.objects.count() == 1
+        assert telling() == []
+
     def test_leads_to_no_chat_any_more(self, source: Source, lead: Lead) -> None:
         Source.objects.update(link_template="https://t.me/{external_id}")
         contact = Contact.objects.select_related("source").first()
@@ -245,6 +260,41 @@ class TestAnAnswerOfTheAPI:
         meet(close, lambda: erase_lead(contact.lead_id), behind=(handling, "lock_contact"))
 
         assert telling() == []
+
+    @pytest.mark.postgresql
+    def test_of_a_repeated_event_is_kept_before_the_erasing_looks_for_it(self, source: Source) -> None:
+        contact = arrive(source, SECRET, **TOLD, event_id="update_1")
+        row = {"source_code": source.code, "external_id": SECRET, "event_id": "update_1"}
+        again = partial(
+            key_for("register").post,
+            "/api/contacts/bulk",
+            {"contacts": [row]},
+            headers={"Idempotency-Key": "once"},
+        )
+
+        meet(again, lambda: erase_lead(contact.lead_id), behind=(intake_in_bulk, "_contacts_of_events"))
+
+        assert KeptAnswer.objects.count() == 1
+        assert telling() == []
+
+    def test_that_is_emptied_between_two_steps_stays_empty(
+        self, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = Chunk.read
+
+        def read_and_empty(*arguments: Any) -> Chunk:
+            for answer in KeptAnswer.objects.all():
+                KeptAnswer.objects.filter(pk=answer.pk).update(body=answer.body.replace(SECRET, "erased"))
+            return read(*arguments)
+
+        monkeypatch.setattr(Chunk, "read", read_and_empty)
+        rows = [{"source_code": source.code, "external_id": one} for one in [SECRET, *map(str, range(100))]]
+
+        answer = key_for("register").post("/api/contacts/bulk", {"contacts": rows}, headers={"Idempotency-Key": "once"})
+
+        kept = KeptAnswer.objects.get().body
+        assert SECRET not in kept
+        assert len(json.loads(kept)["results"]) == len(answer.json()["results"]) == 101
 
     def test_is_given_again_without_them(self, source: Source) -> None:
         client = key_for("register")

@@ -1,5 +1,6 @@
 """Safe retries: the same call with the same Idempotency-Key is carried out once."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -8,9 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
+from model_bakery import baker
 from rest_framework.test import APIClient
 
-from crm_project.access.idempotency import KEPT_FOR, REPLAYED
+from crm_project.access.idempotency import KEPT_FOR, REPLAYED, change_answers
 from crm_project.access.keys import make_key
 from crm_project.access.models import KeptAnswer
 from crm_project.router import router
@@ -319,3 +321,15 @@ class TestAtOnce:
 
         assert not KeptAnswer.objects.exists()
         assert not Contact.objects.exists()
+
+
+def test_an_answer_that_somebody_changed_meanwhile_is_changed_as_it_is_now() -> None:
+    baker.make(KeptAnswer, body='{"lead_id":5,"name":"a","note":"b"}')
+
+    def forget_the_name(answer: Any) -> Any:
+        KeptAnswer.objects.filter(body__contains='"b"').update(body='{"lead_id":5,"name":"a","note":""}')
+        return answer | {"name": ""}
+
+    change_answers('"lead_id":5,', forget_the_name)
+
+    assert json.loads(KeptAnswer.objects.get().body) == {"lead_id": 5, "name": "", "note": ""}
