@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from distribution.locks import lock_contacts_for_deletion, lock_leads_for_deletion
 from distribution.models import Decision, Event, LoadChange
-from distribution.transactions import in_transaction
+from distribution.transactions import StartAnew, in_transaction
 from leads.models import Contact, ContactStatus, Lead, Merge
 
 
@@ -21,6 +21,10 @@ class Removed(NamedTuple):
 
     contacts: int
     leads: int
+
+
+class LeadMergedMeanwhile(StartAnew):
+    """The contacts are of another lead than the one that was locked: the next attempt locks that one."""
 
 
 def closed_before(moment: datetime) -> QuerySet[Contact]:
@@ -48,6 +52,8 @@ def remove_contacts(contact_ids: Collection[int], moment: datetime) -> Removed:
     """Remove those of the contacts that still can go, and their leads who have no others; return how many went."""
     of_contacts = Contact.objects.filter(pk__in=contact_ids).order_by().values_list("lead", flat=True)
     leads = lock_leads_for_deletion(set(of_contacts))
+    if set(of_contacts.all()) - leads.keys():
+        raise LeadMergedMeanwhile
     locked = lock_contacts_for_deletion(removable(closed_before(moment)).filter(pk__in=contact_ids))
     Contact.objects.filter(pk__in=locked).delete()
     return Removed(contacts=len(locked), leads=_remove_leads(leads))

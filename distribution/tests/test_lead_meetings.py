@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from crm_project.statements import KeptStatement
 from crm_project.testing.concurrency import meet
-from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
+from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
 from distribution import contact_pruning, erasing, intake, intake_in_bulk, merging, roster
 from distribution.contact_pruning import remove_contacts
 from distribution.erasing import erase_lead
@@ -167,6 +167,18 @@ class TestRemoving:
 
         assert not Lead.objects.filter(pk=meeting.lead_id).exists()
         assert meeting.arrived.lead_id not in (meeting.lead_id, meeting.other)
+
+    def test_during_a_merge_leaves_no_lead_without_contacts(self, meeting: Meeting) -> None:
+        meeting.forget()
+        survivor = make_lead("without contacts")
+
+        meet(
+            partial(merge_leads, survivor.pk, meeting.lead_id),
+            partial(remove_contacts, [meeting.first.pk], in_an_hour()),
+            behind=LOCKING[merge_leads],
+        )
+
+        assert set(Lead.objects.values_list("pk", flat=True)) == {meeting.other}
 
     def test_makes_who_comes_after_a_deletion_a_new_lead(self, meeting: Meeting) -> None:
         Contact.objects.filter(pk=meeting.first.pk).update(lead=meeting.other)
