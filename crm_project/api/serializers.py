@@ -77,10 +77,6 @@ class UsedAgain(serializers.Serializer[Any]):
     def _writable_fields(self) -> list[serializers.Field]:
         return [field for field in self.fields.values() if not field.read_only]
 
-    @cached_property
-    def _readable_fields(self) -> list[serializers.Field]:
-        return [field for field in self.fields.values() if not field.write_only]
-
 
 def _reader(field: serializers.Field) -> Callable[[Any], Any]:
     is_plain = len(field.source_attrs) == 1 and type(field).get_attribute is serializers.Field.get_attribute
