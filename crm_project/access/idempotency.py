@@ -101,7 +101,7 @@ class Retryable:
         result = work()
         kept = KeptAnswer.objects.filter(caller=self._caller, key=self._key)
         # Read again, now that nobody changes it: what was answered before may have been emptied meanwhile.
-        kept.update(status=UNFINISHED)
+        kept.update(fingerprint=self._fingerprint)
         so_far = self.begun() + show(result)
         kept.delete()
         self._store(Response(so_far, status=UNFINISHED) if finish is None else finish(so_far))

@@ -32,7 +32,7 @@ def test_every_page_of_the_pictures_is_there(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.once
 @pytest.mark.django_db
 def test_the_operator_of_the_pictures_has_contacts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crm_project.testing.screenshots.house.CONTACTS", 60)
+    monkeypatch.setattr("crm_project.testing.screenshots.house.CONTACTS", 240)
     house = furnish()
     client = Client()
     client.force_login(User.objects.get(username=house.operator.name))
