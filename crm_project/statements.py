@@ -95,11 +95,11 @@ class KeptStatement(KeptText):
 
         Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
         """
-        database = _database()
+        database = database_of_thread()
         text = self._text(database)
         if text.locks and not database.in_atomic_block:
             raise TransactionManagementError("a lock outside a transaction would be gone at once")
-        rows = _rows(database, text.sql, self._parameters(text, values))
+        rows = run_on(database, text.sql, self._parameters(text, values))
         return [text.make(_converted(row, text.converters, database)) for row in rows]
 
     def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
@@ -137,11 +137,11 @@ class KeptUpdate(KeptText):
 
         Within `together` it changes one row, and what it returns is known to later writes only.
         """
-        database = _database()
+        database = database_of_thread()
         text = self._text(database)
         parameters = self._parameters(text, values)
         if _of_thread.bundle is None:
-            return _rows(database, text.sql, parameters, returns=bool(self._returning))
+            return run_on(database, text.sql, parameters, returns=bool(self._returning))
         part = _of_thread.bundle.add(text.sql, parameters)
         return [[Returned(part, column) for column in text.returned]]
 
@@ -170,7 +170,7 @@ class KeptInsert[M: Model]:
     def __init__(self, model: type[M], *, ignore_conflicts: bool = False) -> None:
         self._model = model
         self._ignore_conflicts = ignore_conflicts
-        self._fields = [field for field in model._meta.local_concrete_fields if _is_given(field)]
+        self._fields = [field for field in model._meta.local_concrete_fields if is_given(field)]
         self._converted = [(at, field) for at, field in enumerate(self._fields) if not isinstance(field, PLAIN)]
         self._texts: dict[str, str] = {}
 
@@ -194,13 +194,13 @@ class KeptInsert[M: Model]:
         )
 
     def _store(self, values: list[Any], row: M | None = None) -> Any:
-        database = _database()
+        database = database_of_thread()
         sql = self._texts.get(database.vendor) or self._write(database)
         for at, column in self._converted:
             values[at] = column.get_db_prep_save(values[at], database)
         if _of_thread.bundle is not None and not self._ignore_conflicts:
             return _of_thread.bundle.insert(sql, values, str(self._model._meta.pk.column), row)
-        return next((key for (key,) in _rows(database, sql, values)), None)
+        return next((key for (key,) in run_on(database, sql, values)), None)
 
     def _write(self, database: BaseDatabaseWrapper) -> str:
         query = InsertQuery(self._model)
@@ -229,11 +229,11 @@ class KeptCopy(KeptText):
 
     def __call__(self, *values: Any) -> None:
         """Run the statement with a value for each argument."""
-        database = _database()
+        database = database_of_thread()
         text = self._text(database)
         parameters = self._parameters(text, values)
         if _of_thread.bundle is None:
-            _rows(database, text.sql, parameters, returns=False)
+            run_on(database, text.sql, parameters, returns=False)
         else:
             _of_thread.bundle.add(text.sql, parameters)
 
@@ -304,7 +304,7 @@ class Bundle:
     def run(self) -> None:
         """Send the writes."""
         keys = tuple(key for _row, key in self.inserted)
-        [found] = _rows(_database(), _joined(tuple(self.parts), keys), self.parameters)
+        [found] = run_on(database_of_thread(), _joined(tuple(self.parts), keys), self.parameters)
         for (row, _key), value in zip(self.inserted, found, strict=False):
             row.pk = value
 
@@ -327,7 +327,7 @@ def together() -> Iterator[None]:
     They must be different rows: all writes see the database as it was before, and of each other what is returned.
     What ignores conflicts runs at once; a block within a block belongs to the outer one.
     """
-    if _database().vendor != "postgresql" or _of_thread.bundle is not None:
+    if database_of_thread().vendor != "postgresql" or _of_thread.bundle is not None:
         yield
         return
     bundle = _of_thread.bundle = Bundle()
@@ -339,14 +339,14 @@ def together() -> Iterator[None]:
         bundle.run()
 
 
-def _database() -> BaseDatabaseWrapper:
+def database_of_thread() -> BaseDatabaseWrapper:
     """Return the connection of the thread, which Django looks up anew for each use."""
     if _of_thread.database is None:
         _of_thread.database = connections[DEFAULT_DB_ALIAS]
     return _of_thread.database
 
 
-def _rows(database: Any, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
+def run_on(database: Any, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
     """Run a statement on the driver's own cursor and return its rows, none for one that returns nothing.
 
     Django wraps each cursor for those who listen to what is run, a log or a wrapper: without them it is left bare.
@@ -362,7 +362,7 @@ def _rows(database: Any, sql: str, values: Sequence[Any], *, returns: bool = Tru
         return cursor.fetchall() if returns else []
 
 
-def _is_given(field: Any) -> bool:
+def is_given(field: Any) -> bool:
     """Return whether a statement that stores a row names the field, and leaves it not to the database."""
     return not field.primary_key and (field.has_default() or not field.has_db_default())
 

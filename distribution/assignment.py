@@ -10,6 +10,7 @@ from functools import partial
 from django.utils import timezone
 
 from crm_project.statements import KeptInsert, together
+from crm_project.statements_for_many import KeptInserts
 from crm_project.webhooks.models import EventKind
 from distribution import ledger
 from distribution.availability import has_weight, roster_of
@@ -164,8 +165,8 @@ def place(placements: Sequence[Placement]) -> None:
     now = timezone.now()
     for placement in placements:
         _begin(placement.contact, placement.operator, now)
-    Contact.objects.bulk_create(placement.contact for placement in placements)
-    numbers = iter(ledger.count_up_all((one.operator, one.contact) for one in placements if one.operator))
+    _insert_contacts([placement.contact for placement in placements])
+    numbers = iter(ledger.count_up_all([(one.operator, one.contact) for one in placements if one.operator]))
     record_all((one.contact, one.attempt, next(numbers) if one.operator else None) for one in placements)
     for kind, is_given in ((EventKind.ASSIGNED, True), (EventKind.WAITING, False)):
         record_events(kind, [one.contact for one in placements if (one.operator is not None) == is_given])
@@ -230,3 +231,4 @@ def _store(contact: Contact) -> None:
 
 
 _insert_contact = KeptInsert(Contact)
+_insert_contacts = KeptInserts(Contact)

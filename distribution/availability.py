@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 
 from crm_project.statements import KeptStatement
+from crm_project.statements_for_many import packed
 from distribution.standing import Obstacle, Standing, available
 from operators.models import Operator, Weight
 
@@ -58,8 +59,7 @@ def roster_of(source_id: int) -> list[Standing]:
 def rosters_of(source_ids: Collection[int]) -> dict[int, list[Standing]]:
     """Return for each of the sources how every operator stands now, by operator id, in one statement."""
     rosters: dict[int, list[Standing]] = {source_id: [] for source_id in source_ids}
-    rows = Weight.objects.filter(source__in=source_ids).order_by("source_id", "operator_id")
-    for source_id, *standing in rows.values_list("source_id", *STANDING_COLUMNS):
+    for source_id, *standing in _rosters(packed([*source_ids])):
         rosters[source_id].append(Standing._make(standing))
     return rosters
 
@@ -77,6 +77,12 @@ def has_weight(source_id: int, operator_id: int) -> bool:
 @KeptStatement
 def _roster(source_id: Any) -> QuerySet[Any, Any]:
     return Weight.objects.filter(source=source_id).order_by("operator_id").values_list(*STANDING_COLUMNS)
+
+
+@KeptStatement
+def _rosters(source_ids: Any) -> QuerySet[Any, Any]:
+    weights = Weight.objects.filter(source__among=source_ids).order_by("source_id", "operator_id")
+    return weights.values_list("source_id", *STANDING_COLUMNS)
 
 
 @KeptStatement

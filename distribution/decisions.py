@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from crm_project.access.acting import actor, reason
 from crm_project.statements import KeptInsert, KeptStatement
+from crm_project.statements_for_many import KeptInserts
 from distribution.models import Decision, Kind, RosterVersion, Trigger
 from distribution.records import DEFECTS, Account, read, rows, standings, written
 from distribution.standing import Standing
@@ -45,8 +46,8 @@ def record(
 def record_all(attempts: Iterable[tuple[Contact, Attempt, int | None]]) -> None:
     """Record the same of many contacts, each with the number of the ledger's row of who got it, None for nobody."""
     versions: Versions = {}
-    Decision.objects.bulk_create(
-        Decision(**_values(contact, attempt, versions), operator_id=contact.operator_id, ledger_number=number)
+    _insert_decisions.values(
+        {**_values(contact, attempt, versions), "operator_id": contact.operator_id, "ledger_number": number}
         for contact, attempt, number in attempts
     )
 
@@ -119,6 +120,7 @@ def _last_version(source_id: int) -> Version | None:
 
 
 _insert_decision = KeptInsert(Decision)
+_insert_decisions = KeptInserts(Decision)
 _insert_version = KeptInsert(RosterVersion)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 
-from crm_project.statements import KeptInsert, kept_copy
+from crm_project.statements import KeptInsert, KeptStatement, kept_copy
+from crm_project.statements_for_many import KeptInserts
 from crm_project.webhooks.models import Delivery, EventKind, Subscription
 from distribution.models import Event
 from distribution.transactions import in_transaction
@@ -29,21 +30,21 @@ def record_event(kind: EventKind, contact: Contact, previous_operator_id: int | 
 
 def record_events(kind: EventKind, contacts: Sequence[Contact]) -> None:
     """Store the same of many contacts."""
-    events = Event.objects.bulk_create(
-        Event(
-            kind=kind,
-            contact_id=contact.pk,
-            source_id=contact.source_id,
-            operator_id=contact.operator_id,
-            sequence=contact.sequence,
-        )
+    events = _insert_events.values(
+        {
+            "kind": kind,
+            "contact_id": contact.pk,
+            "source_id": contact.source_id,
+            "operator_id": contact.operator_id,
+            "sequence": contact.sequence,
+        }
         for contact in contacts
     )
-    hearing = _hearing(kind, Q()).values_list("source_id", "endpoint_id") if events else ()
-    Delivery.objects.bulk_create(
-        Delivery(event=event, contact_id=event.contact_id, endpoint_id=endpoint_id)
-        for event in events
-        for endpoint_id in sorted({endpoint for source, endpoint in hearing if source in (None, event.source_id)})
+    hearing = _all_hearing(kind) if events else []
+    _insert_deliveries.values(
+        {"event_id": event, "contact_id": contact.pk, "endpoint_id": endpoint_id}
+        for event, contact in zip(events, contacts, strict=True)
+        for endpoint_id in sorted({endpoint for source, endpoint in hearing if source in (None, contact.source_id)})
     )
 
 
@@ -60,6 +61,8 @@ def send_test(endpoint_id: int) -> None:
 
 
 _insert_event = KeptInsert(Event)
+_insert_events = KeptInserts(Event)
+_insert_deliveries = KeptInserts(Delivery)
 
 
 @kept_copy(Delivery, "event_id", "contact_id", "endpoint_id")
@@ -73,6 +76,11 @@ def _deliver_of_operator(event_id: Any, operator_id: Any) -> QuerySet[Any, Any]:
     on_list = Exists(Weight.objects.filter(source=OuterRef("source"), operator_id=operator_id))
     hearing = _hearing(EventKind.AT_LIMIT, Q(source__isnull=True) | on_list)
     return hearing.values_list(_number(event_id), "endpoint_id").distinct()
+
+
+@KeptStatement
+def _all_hearing(kind: Any) -> QuerySet[Any, Any]:
+    return _hearing(kind, Q()).order_by().values_list("source_id", "endpoint_id")
 
 
 def _hearing(kind: Any, of_source: Any) -> QuerySet[Subscription]:

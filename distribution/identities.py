@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from crm_project.api.refusals import Refusal
 from crm_project.statements import KeptInsert, KeptStatement, together
+from crm_project.statements_for_many import KeptInserts, packed
 from distribution.errors import EmailUnreadable, PhoneUnreadable
 from distribution.locks import identities_to_lock
 from distribution.transactions import StartAnew
@@ -53,8 +54,9 @@ def lead_known_by(known: Known) -> int | None:
 def leads_known_by(known: Collection[Known]) -> dict[Known, int]:
     """Lock the identities and return the ids of their leads, of those that there are."""
     kinds, values = {one.kind for one in known}, {one.value for one in known}
-    rows = identities_to_lock(value__in=values, kind__in=kinds).values_list("kind", "value", "lead_id")
-    found = {Known(kind, value): lead_id for kind, value, lead_id in rows}
+    found = {
+        Known(kind, value): lead_id for kind, value, lead_id in _leads_known_by(packed([*kinds]), packed([*values]))
+    }
     return {one: found[one] for one in known if one in found}
 
 
@@ -102,20 +104,25 @@ def store_leads(known: Iterable[Known]) -> dict[Known, int]:
     """Store leads who are not known yet and return their ids. Raises LeadStoredMeanwhile."""
     # In order, so that two who store the same leads wait for each other one way only.
     ordered = sorted(known)
-    leads = Lead.objects.bulk_create(Lead(external_id=one.value) for one in ordered)
+    stored = dict(zip(ordered, _insert_leads.values({"external_id": one.value} for one in ordered), strict=True))
     try:
-        Identity.objects.bulk_create(
-            Identity(lead=lead, **one._asdict()) for one, lead in zip(ordered, leads, strict=True)
-        )
+        _insert_identities.values({"lead_id": lead_id, **one._asdict()} for one, lead_id in stored.items())
     except IntegrityError as error:
         raise LeadStoredMeanwhile from error
-    return {one: lead.pk for one, lead in zip(ordered, leads, strict=True)}
+    return stored
 
 
 _insert_lead = KeptInsert(Lead)
+_insert_leads = KeptInserts(Lead)
 _insert_identity = KeptInsert(Identity)
+_insert_identities = KeptInserts(Identity)
 
 
 @KeptStatement
 def _lead_known_by(kind: Any, value: Any) -> QuerySet[Any, Any]:
     return identities_to_lock(kind=kind, value=value).values_list("lead_id")
+
+
+@KeptStatement
+def _leads_known_by(kinds: Any, values: Any) -> QuerySet[Any, Any]:
+    return identities_to_lock(kind__among=kinds, value__among=values).values_list("kind", "value", "lead_id")

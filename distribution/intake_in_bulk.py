@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from crm_project.api.refusals import Refusal
+from crm_project.statements import KeptStatement
+from crm_project.statements_for_many import KeptInserts, packed
 from distribution.assignment import Placement, place
 from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
@@ -117,8 +120,8 @@ class Chunk:
         for source_id in sorted(waiting):
             drain_after_commit(sources_sharing_operators(source_id), if_room_on=source_id)
         try:
-            SourceEvent.objects.bulk_create(
-                SourceEvent(source_id=source_id, event_id=event_id, contact=contact)
+            _insert_events.values(
+                {"source_id": source_id, "event_id": event_id, "contact_id": contact.pk}
                 for (source_id, event_id), contact in sorted(self.events.items(), key=lambda item: item[0])
             )
         except IntegrityError as error:
@@ -161,8 +164,13 @@ def _known(source: Source, external_id: str) -> Known | Refusal:
 
 
 def _sources(intakes: Sequence[Intake], among: Collection[int] | None) -> dict[str, Source]:
-    rows = Source.objects.filter(code__in={one.source_code for one in intakes})
+    rows = _sources_by_code(packed([*{one.source_code for one in intakes}]))
     return {source.code: source for source in rows if among is None or source.pk in among}
+
+
+@KeptStatement
+def _sources_by_code(codes: Any) -> QuerySet[Source]:
+    return Source.objects.filter(code__among=codes).order_by()
 
 
 def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]) -> dict[Event, Contact]:
@@ -194,3 +202,6 @@ def _last_operators(lead_ids: Collection[int]) -> dict[int, int]:
     of_lead = Contact.objects.filter(lead=OuterRef("pk"), operator__isnull=False).order_by("-id")
     last = Lead.objects.filter(pk__in=lead_ids).annotate(last=Subquery(of_lead.values("operator")[:1]))
     return dict(last.filter(last__isnull=False).order_by().values_list("pk", "last"))
+
+
+_insert_events = KeptInserts(SourceEvent)

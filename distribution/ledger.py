@@ -1,12 +1,13 @@
 """The only writes of an operator's load, each with a row in their ledger that says why."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Case, F, When
+from django.db.models import F
 
 from crm_project.statements import Change, KeptInsert, kept_update
+from crm_project.statements_for_many import KeptInserts, NumberFor, packed
 from distribution.models import LoadChange
 from leads.models import Contact
 from operators.models import Operator
@@ -19,29 +20,28 @@ def count_up(operator_id: int, contact: Contact) -> Any:
     return _note(operator_id, LoadChange.Cause.GIVEN, contact.pk, _up(operator_id))
 
 
-def count_up_all(given: Iterable[tuple[Operator, Contact]]) -> list[int]:
+def count_up_all(given: Sequence[tuple[Operator, Contact]]) -> list[int]:
     """Count many stored contacts on the loads of operators, as they were locked; return the numbers of the rows."""
+    if not given:
+        return []
     more = Counter[int]()
-    changes = []
-    for operator, contact in given:
-        more[operator.pk] += 1
-        count = more[operator.pk]
-        changes.append(
-            LoadChange(
-                operator_id=operator.pk,
-                number=operator.ledger_length + count,
-                cause=LoadChange.Cause.GIVEN,
-                load=operator.load + count,
-                max_load=operator.max_load,
-                contact=contact,
-            )
-        )
-    if changes:
-        counts = Case(*[When(pk=operator_id, then=count) for operator_id, count in more.items()])
-        added = Operator.objects.filter(pk__in=more)
-        added.update(load=F("load") + counts, ledger_length=F("ledger_length") + counts)
-        LoadChange.objects.bulk_create(changes)
-    return [change.number for change in changes]
+    changes = [_change_in_turn(operator, contact, more) for operator, contact in given]
+    _up_by(packed(more), packed(list(more)))
+    _insert_changes.values(changes)
+    return [change["number"] for change in changes]
+
+
+def _change_in_turn(operator: Operator, contact: Contact, more: Counter[int]) -> dict[str, Any]:
+    """Return the ledger's row of one more contact for the operator, and count it."""
+    more[operator.pk] += 1
+    return {
+        "operator_id": operator.pk,
+        "number": operator.ledger_length + more[operator.pk],
+        "cause": LoadChange.Cause.GIVEN,
+        "load": operator.load + more[operator.pk],
+        "max_load": operator.max_load,
+        "contact_id": contact.pk,
+    }
 
 
 def count_down(operator_id: int, contact: Contact, cause: LoadChange.Cause) -> None:
@@ -68,11 +68,19 @@ def _note(operator_id: int, cause: LoadChange.Cause, contact_id: int | None, cou
 
 
 _insert_change = KeptInsert(LoadChange)
+_insert_changes = KeptInserts(LoadChange)
 
 
 @kept_update(returning=COUNTS)
 def _up(operator_id: Any) -> Change:
     return _with(operator_id, load=F("load") + 1)
+
+
+@kept_update(returning=())
+def _up_by(more: Any, operator_ids: Any) -> Change:
+    one_s = NumberFor(more, F("pk"))
+    counts = {"load": F("load") + one_s, "ledger_length": F("ledger_length") + one_s}
+    return Operator.objects.filter(pk__among=operator_ids), counts
 
 
 @kept_update(returning=COUNTS)

@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from crm_project.statements import KeptStatement
+from crm_project.statements_for_many import packed
 from distribution.availability import can_take
 from distribution.errors import ContactNotFound, OperatorNotFound, SourceNotFound
 from distribution.strategy import STRATEGIES
@@ -70,7 +71,8 @@ def lock_for_draw(source: Source) -> None:
 
 def lock_for_draws(sources: Iterable[Source]) -> None:
     """Lock those of the sources whose strategy counts what it gives. Raises SourceNotFound when one is gone."""
-    lock_sources({source.pk for source in sources if STRATEGIES[source.strategy].counts})
+    if counting := {source.pk for source in sources if STRATEGIES[source.strategy].counts}:
+        lock_sources(counting)
 
 
 def lock_contact(contact_id: int) -> Contact:
@@ -97,8 +99,7 @@ def lock_operators(operator_ids: Iterable[int]) -> dict[int, Operator]:
 
 def lock_operators_of(source_ids: Collection[int]) -> dict[int, Operator]:
     """Lock in one statement all operators who take part in draws of the sources, and return them by id."""
-    drawn_from = Weight.objects.filter(source__in=source_ids, weight__gt=0).values("operator")
-    return {operator.pk: operator for operator in _locked(Operator.objects.filter(pk__in=drawn_from))}
+    return {operator.pk: operator for operator in _operators_of(packed([*source_ids]))}
 
 
 def lock_operator(operator_id: int) -> Operator:
@@ -127,6 +128,12 @@ def lock_for_deletion[M: Model](rows: QuerySet[M]) -> M | None:
 @KeptStatement
 def _operator_with_room(operator_id: Any) -> QuerySet[Operator]:
     return _locked(Operator.objects.filter(can_take(), pk=operator_id))
+
+
+@KeptStatement
+def _operators_of(source_ids: Any) -> QuerySet[Operator]:
+    drawn_from = Weight.objects.filter(source__among=source_ids, weight__gt=0).values("operator")
+    return _locked(Operator.objects.filter(pk__in=drawn_from))
 
 
 def _locked[M: Model](rows: QuerySet[M]) -> QuerySet[M]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from crm_project.statements import KeptStatement
+from crm_project.statements_for_many import packed
 from distribution.availability import is_available
 from distribution.models import Decision, Trigger
 from leads.models import Contact, Source
@@ -128,12 +129,7 @@ def as_told(decisions: QuerySet[Decision], among: Collection[int] | None) -> Que
 
 def operators_waited_for(source_ids: Collection[int]) -> set[int]:
     """Return the ids of the operators of the sources whom a contact waits for, on any active source they draw from."""
-    waiting = oldest_waiting("source")
-    of_sources = Weight.objects.filter(source__in=source_ids).values("operator")
-    draws = Weight.objects.alias(oldest=waiting).filter(
-        oldest__isnull=False, operator__in=of_sources, weight__gt=0, source__is_active=True
-    )
-    return set(draws.order_by().values_list("operator_id", flat=True))
+    return {operator_id for (operator_id,) in _operators_waited_for(packed([*source_ids]))}
 
 
 def somebody_waits_longer(contact: Contact) -> bool:
@@ -237,3 +233,13 @@ def _queue_before(source_id: Any, operator_id: Any) -> QuerySet[Any, Any]:
     sources = waiting.filter(oldest__isnull=False, is_active=True).order_by()
     weight = Weight.objects.filter(source=source_id, operator=operator_id, weight__gt=0).order_by()
     return weight.annotate(somebody_waits=Exists(sources)).values_list("somebody_waits")
+
+
+@KeptStatement
+def _operators_waited_for(source_ids: Any) -> QuerySet[Any, Any]:
+    waiting = oldest_waiting("source")
+    of_sources = Weight.objects.filter(source__among=source_ids).values("operator")
+    draws = Weight.objects.alias(oldest=waiting).filter(
+        oldest__isnull=False, operator__in=of_sources, weight__gt=0, source__is_active=True
+    )
+    return draws.order_by().values_list("operator_id")

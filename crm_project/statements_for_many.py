@@ -1,0 +1,129 @@
+"""Kept statements that take many values, or many rows, as one parameter.
+
+It is a list as JSON, which both databases unpack: so the text of a statement is the same for any number of them, and
+is written once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
+
+from crm_project.statements import PLAIN, database_of_thread, is_given, run_on
+
+type Values = Mapping[str, Any]
+type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters
+
+
+def packed(values: Any) -> str:
+    """Return a list, or a mapping, as the one parameter that it is passed as; moments are written as text."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+@Field.register_lookup
+@ForeignObject.register_lookup
+class Among(Lookup):
+    """Whether the column is one of the packed values: `pk__among`."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Written:
+        """Write the condition for SQLite."""
+        return self._written(compiler, connection, "{} IN (SELECT value FROM json_each({}))")
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Written:
+        """Write it for PostgreSQL, which reads the list before the table, and so uses the table's index."""
+        values = f"ARRAY(SELECT json_array_elements_text({{}}::json))::{_kind_of(self.lhs.output_field, connection)}[]"
+        return self._written(compiler, connection, f"{{}} = ANY({values})")
+
+    def _written(self, compiler: Any, connection: BaseDatabaseWrapper, condition: str) -> Written:
+        column, of_column = self.process_lhs(compiler, connection)
+        values, of_values = self.process_rhs(compiler, connection)
+        return condition.format(column, values), (*of_column, *of_values)
+
+
+class NumberFor(Func):
+    """The number that a packed mapping has for a key: `NumberFor(mapping, key)`."""
+
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **_context: Any) -> Written:
+        """Write it for SQLite, where what is looked up is a path."""
+        return self._written(compiler, """json_extract({}, '$."' || {} || '"')""")
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper, **_context: Any) -> Written:
+        """Write it for PostgreSQL."""
+        return self._written(compiler, "({}::json ->> {}::text)::integer")
+
+    def _written(self, compiler: Any, template: str) -> Written:
+        texts, parameters = zip(*(compiler.compile(one) for one in self.source_expressions), strict=True)
+        return template.format(*texts), tuple(chain(*parameters))
+
+
+class KeptInserts[M: Model]:
+    """A function that stores many new rows of `model`, each as KeptInsert would store it, in one statement."""
+
+    def __init__(self, model: type[M]) -> None:
+        self._model = model
+        self._fields = [field for field in model._meta.local_concrete_fields if is_given(field)]
+        self._converted = [field for field in self._fields if not isinstance(field, PLAIN)]
+        self._texts: dict[str, str] = {}
+
+    def __call__(self, rows: Sequence[M]) -> None:
+        """Store the rows, which get their primary keys."""
+        for row, key in zip(rows, self._store([self._values(row) for row in rows]), strict=True):
+            row.pk = key
+            row._state.adding = False
+            row._state.db = DEFAULT_DB_ALIAS
+
+    def values(self, rows: Iterable[Values]) -> list[Any]:
+        """Store rows of these values, each by the name of its attribute, the others by default; return their keys."""
+        usual = self._values(self._model())
+        return self._store([{**usual, **row} for row in rows])
+
+    def _values(self, row: M) -> dict[str, Any]:
+        return {field.attname: field.pre_save(row, add=True) for field in self._fields}
+
+    def _store(self, rows: list[dict[str, Any]]) -> list[Any]:
+        if not rows:
+            return []
+        database = database_of_thread()
+        sql = self._texts.get(database.vendor) or self._write(database)
+        for field in self._converted:
+            for row in rows:
+                row[field.attname] = _as_json(field, row[field.attname], database)
+        return [key for (key,) in run_on(database, sql, [packed(rows)])]
+
+    def _write(self, database: BaseDatabaseWrapper) -> str:
+        quoted = database.ops.quote_name
+        names = ", ".join(quoted(str(field.column)) for field in self._fields)
+        table, key = quoted(self._model._meta.db_table), quoted(str(self._model._meta.pk.column))
+        unpacked = self._unpacked_by_postgresql(database) if database.vendor == "postgresql" else self._unpacked()
+        sql = self._texts[database.vendor] = f"INSERT INTO {table} ({names}) {unpacked} RETURNING {key}"
+        return sql
+
+    def _unpacked(self) -> str:
+        columns = ", ".join(f"json_extract(value, '$.{field.attname}')" for field in self._fields)
+        return f"SELECT {columns} FROM json_each(%s)"  # noqa: S608, names of ours
+
+    def _unpacked_by_postgresql(self, database: BaseDatabaseWrapper) -> str:
+        columns = ", ".join(f'"{field.attname}" {_kind_of(field, database)}' for field in self._fields)
+        return f"SELECT * FROM json_to_recordset(%s) AS given({columns})"  # noqa: S608, names of ours
+
+
+def _as_json(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
+    """Return the value as the packed row holds it: PostgreSQL takes JSON within JSON, SQLite its text."""
+    if isinstance(field, JSONField) and database.vendor == "postgresql":
+        return value
+    return field.get_db_prep_save(value, database)
+
+
+def _kind_of(field: Any, database: BaseDatabaseWrapper) -> str:
+    """Return the type of a column's values; text for a limited one, which else would be cut off unnoticed."""
+    kind = str(field.rel_db_type(database) if field.primary_key else field.db_type(database))
+    return "text" if kind.startswith("varchar") else kind
