@@ -27,7 +27,7 @@ from crm_project.sqlite.by_id import in_order_of_ids
 
 ROWS_AT_ONCE = 500  # more are no faster, and each may have a text of 64 K
 READ_BEFORE = 2
-MOST_AT_ONCE = 2  # of the four threads of a server process: an export lasts as long as its reader is slow
+MOST_AT_ONCE = 2  # in a server process, each on a thread for as long as its reader is slow
 CONTENT_TYPE = "text/csv; charset=utf-8"
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,8 @@ from distribution.erasing import erase_lead
 from distribution.errors import LeadNotFound, SourceNotFound
 from distribution.explanation import explained
 from distribution.fairness_report import fairness_report
-from distribution.intake import Intake, Registration, register_contact
+from distribution.gathering import gathering
+from distribution.intake import Intake, Registration
 from distribution.merging import survivor_of
 from distribution.period import Period
 from distribution.selectors import first_external_id, newest_decisions, queue_position
@@ -221,7 +222,7 @@ class ContactViewSet(ReadViewSet):
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
         intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
-        return self.answer(lambda: register_contact(intake, among=self.caller.source_ids), self._show_registered)
+        return self.answer(lambda: gathering.register(intake, among=self.caller.source_ids), self._show_registered)
 
     @action(detail=False, methods=["post"], serializer_class=BulkIntakeSerializer)
     def bulk(self, request: Request) -> Response:

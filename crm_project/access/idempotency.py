@@ -156,6 +156,11 @@ def doing(once: Once | None) -> Iterator[None]:
         _once.reset(token)
 
 
+def answer_is_kept() -> bool:
+    """Return whether the next transaction is to keep the answer to the present call."""
+    return _once.get() is not None
+
+
 def taken() -> Once | None:
     """Return the way to do the present call's work, once: the transactions that follow, as a drain's, are not it."""
     once = _once.get()

@@ -13,6 +13,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 WITH_PARENT = Path(__file__).with_name("with_parent.py")
 APPLICATION = "crm_project.wsgi:application"
 SECONDS_TO_STOP = 15
+THREADS = 16  # of a process: those that wait are registered together, and use neither processor nor database
 LONGEST_HEAD_BYTES = 16 * 1024  # of a request: its first line and headers
 
 
@@ -23,9 +24,10 @@ def server_command(host: str, port: int, workers: int, application: str = APPLIC
         *("--interface", "wsgi", "--no-ws"),
         *("--host", host, "--port", str(port)),
         *("--http1-buffer-size", str(LONGEST_HEAD_BYTES)),
-        *("--workers", str(workers), "--blocking-threads", "4", "--backpressure", "64"),
+        *("--workers", str(workers), "--blocking-threads", str(THREADS), "--backpressure", "64"),
         *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
-        *("--log-level", "warning"),
+        # A warning would be that there are more threads than processors, which is meant.
+        *("--log-level", "error"),
     ]
 
 
