@@ -19,7 +19,7 @@ from distribution.intake import Intake, Registration, register_contact
 from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
 
 # Measured (docs/performance.md): so many together cost less than each alone, and so few alone keep a process busy.
-FEWEST_TOGETHER = 6
+FEWEST_TOGETHER = 4
 MOST_ALONE = 3
 
 logger = logging.getLogger(__name__)

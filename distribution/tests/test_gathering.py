@@ -204,7 +204,7 @@ def test_a_chunk_that_fails_leaves_each_to_go_alone(
 
     assert all(call.result().created for call in calls)
     assert Contact.objects.count() == len(calls)
-    assert "6 arrivals could not be registered together" in caplog.text
+    assert f"{FEWEST_TOGETHER} arrivals could not be registered together" in caplog.text
 
 
 def test_whoever_fails_alone_stands_in_nobody_s_way(gathering: Gathering, source: Source, chunks: list[int]) -> None:
