@@ -26,11 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 class Way(NamedTuple):
-    """What arrivals have in common that may be registered together."""
+    """What arrivals have in common that may be registered together, unless each has an answer to keep."""
 
     source_code: str
     among: Collection[int] | None
     actor: Actor
+    keeps_answers: bool
 
 
 @dataclass(eq=False)
@@ -48,6 +49,7 @@ class Arrival:
 class Traffic:
     """What goes on on a way: who waits, how many go alone, and whether some go together."""
 
+    may_go_together: bool
     waiting: list[Arrival] = field(default_factory=list)
     alone: int = 0
     together: bool = False
@@ -64,7 +66,7 @@ class Traffic:
         """
         if self.together:
             return
-        if len(self.waiting) < FEWEST_TOGETHER:
+        if not self.may_go_together or len(self.waiting) < FEWEST_TOGETHER:
             for arrival in self._first(MOST_ALONE - self.alone):
                 self.alone += 1
                 _begin(arrival)
@@ -98,10 +100,8 @@ class Gathering:
         self._traffic: dict[Way, Traffic] = {}
 
     def register(self, intake: Intake, *, among: Collection[int] | None = None) -> Registration:
-        """Return and raise what `register_contact` does; a call whose answer its own transaction keeps goes by that."""
-        if answer_is_kept():
-            return register_contact(intake, among=among)
-        way = Way(intake.source_code, among, actor())
+        """Return and raise what `register_contact` does; a call whose answer its own transaction keeps goes alone."""
+        way = Way(intake.source_code, among, actor(), answer_is_kept())
         arrival = self._called(way, Arrival(intake))
         if not arrival.starts:
             return _result(arrival, among)
@@ -115,7 +115,7 @@ class Gathering:
     def _called(self, way: Way, arrival: Arrival) -> Arrival:
         """Return the arrival as soon as it starts, or was taken along."""
         with self._lock:
-            traffic = self._traffic.setdefault(way, Traffic())
+            traffic = self._traffic.setdefault(way, Traffic(may_go_together=not way.keeps_answers))
             traffic.waiting.append(arrival)
             traffic.start()
         arrival.woken.wait()

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 
 from crm_project.access.acting import Actor, acting
-from crm_project.access.idempotency import doing
+from crm_project.access.idempotency import Once, doing
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import assert_loads_are_true, make_operator, make_source
 from crm_project.testing.waiting import wait_until
@@ -77,9 +77,11 @@ class Crowd:
         ways = self.gathering._traffic.values()
         return sum(len(traffic.waiting) + traffic.alone for traffic in ways)
 
-    def _register(self, intake: Intake, who: Actor | None = None, **named: Any) -> Registration:
+    def _register(
+        self, intake: Intake, who: Actor | None = None, once: Once | None = None, **named: Any
+    ) -> Registration:
         try:
-            with acting(who or Actor("test", "Test")):
+            with acting(who or Actor("test", "Test")), doing(once):
                 return self.gathering.register(intake, **named)
         finally:
             connections.close_all()
@@ -229,17 +231,23 @@ def test_nothing_is_remembered_of_who_has_gone(gathering: Gathering, source: Sou
     assert gathering._traffic == {}
 
 
-def test_a_call_whose_answer_is_kept_goes_alone(gathering: Gathering, source: Source) -> None:
+def test_calls_whose_answers_are_kept_go_alone_a_few_at_a_time(
+    gathering: Gathering, source: Source, chunks: list[int]
+) -> None:
     kept: list[Any] = []
 
     def once(work: Callable[[], Any]) -> Any:
-        kept.append(work())
-        return kept[0]
+        result = work()
+        kept.append(result)
+        return result
 
-    with doing(once):
-        registration = gathering.register(Intake(source_code="telegram", external_id="kept"))
+    with crowd(gathering) as there:
+        calls = there.calls(MOST_ALONE + 2 * FEWEST_TOGETHER, once=once)
 
-    assert kept == [registration]
+        assert [traffic.alone for traffic in gathering._traffic.values()] == [MOST_ALONE]
+
+    assert chunks == []
+    assert sorted(one.contact.pk for one in kept) == sorted(call.result().contact.pk for call in calls)
 
 
 def test_more_than_fit_into_a_chunk_come_after_it(gathering: Gathering, source: Source, chunks: list[int]) -> None:
