@@ -13,18 +13,22 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 WITH_PARENT = Path(__file__).with_name("with_parent.py")
 APPLICATION = "crm_project.wsgi:application"
 SECONDS_TO_STOP = 15
-THREADS = 16  # of a process: those that wait are registered together, and use neither processor nor database
+# Of a process: those that wait are registered together, and meanwhile use neither processor nor database. One process
+# alone is that of SQLite, where each thread's connection keeps a megabyte of what it has read.
+THREADS = 16
+THREADS_OF_THE_ONLY_ONE = 10
 LONGEST_HEAD_BYTES = 16 * 1024  # of a request: its first line and headers
 
 
 def server_command(host: str, port: int, workers: int, application: str = APPLICATION) -> list[str]:
     """Return the command that serves the application at a numeric address."""
+    threads = THREADS if workers > 1 else THREADS_OF_THE_ONLY_ONE
     return [
         *(sys.executable, "-m", "granian", application),
         *("--interface", "wsgi", "--no-ws"),
         *("--host", host, "--port", str(port)),
         *("--http1-buffer-size", str(LONGEST_HEAD_BYTES)),
-        *("--workers", str(workers), "--blocking-threads", str(THREADS), "--backpressure", "64"),
+        *("--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "64"),
         *("--respawn-failed-workers", "--workers-kill-timeout", "10"),
         # A warning would be that there are more threads than processors, which is meant.
         *("--log-level", "error"),
