@@ -15,15 +15,18 @@ from statistics import median
 
 from rich.table import Table
 
-from benchmarks.house import ROOMY
+from benchmarks.house import ROOMY, House, build
 from benchmarks.installations import Installation, installations
-from benchmarks.measure import MeasuredServer, Measurement, Plan, measure, new_server
+from benchmarks.load import Job, run_beside
+from benchmarks.measure import MeasuredServer, Measurement, Plan, measure, new_server, started
 from benchmarks.price import load_on, prepared
 from benchmarks.report import print_tables, table_of
 from crm_project.setup.children import BASE_DIR
 
 ENVIRONMENT = ".venv-reference"
 REFERENCE_DIR = BASE_DIR / "benchmarks" / "reference"
+A_HUNDRED_PLACES = House("a hundred places", limit=20, status="active", operators=5)
+CONTACTS_FOR_THEM = 400
 PYTHON = BASE_DIR / ENVIRONMENT / "bin" / "python"
 
 logger = logging.getLogger("benchmarks")
@@ -58,7 +61,10 @@ class ReferenceServer(MeasuredServer):
 
 @dataclass(frozen=True)
 class Compared:
-    """How a service stood the load: the medians of its rounds, the longest wait of them all, times the reference."""
+    """How a service stood the load: the medians of its rounds, the longest wait of them all, times the reference.
+
+    `given` are the contacts that operators with a hundred places got in all.
+    """
 
     database: str
     service: str
@@ -67,6 +73,7 @@ class Compared:
     p99_milliseconds: float
     longest_seconds: float
     times_the_reference: float
+    given: int
 
 
 def main() -> None:
@@ -94,7 +101,8 @@ def compare(there: Installation, plan: Plan) -> Iterator[Compared]:
     rounds = [[measured(make(there), plan) for make in services.values()] for _round in range(plan.rounds)]
     of_service = dict(zip(services, zip(*rounds, strict=True), strict=True))
     slowest = median(found.rate for found in of_service["reference"])
-    return (summary(there.name, service, found, slowest) for service, found in of_service.items())
+    for service, found in of_service.items():
+        yield summary(there.name, service, found, slowest, given_of_a_hundred(services[service](there)))
 
 
 def product(there: Installation) -> MeasuredServer:
@@ -115,7 +123,17 @@ def measured(server: MeasuredServer, plan: Plan) -> Measurement:
         return measure(server, ROOMY, load_on(server, plan))
 
 
-def summary(database: str, service: str, rounds: Sequence[Measurement], rate_of_reference: float) -> Compared:
+def given_of_a_hundred(server: MeasuredServer) -> int:
+    """Return how many of 400 contacts at once a server that is started for it gives to five operators of 20 places."""
+    with started(server):
+        build(server.port, A_HUNDRED_PLACES)
+        run_beside(Job(port=server.port, clients=32, seconds=60, at_most=CONTACTS_FOR_THEM, known_leads=100))
+        return server.contacts["active"]
+
+
+def summary(
+    database: str, service: str, rounds: Sequence[Measurement], rate_of_reference: float, given: int
+) -> Compared:
     """Return what the rounds of a service showed together."""
     rate = median(found.rate for found in rounds)
     return Compared(
@@ -126,12 +144,13 @@ def summary(database: str, service: str, rounds: Sequence[Measurement], rate_of_
         p99_milliseconds=median(found.p99_milliseconds for found in rounds),
         longest_seconds=max(found.longest_seconds for found in rounds),
         times_the_reference=rate / rate_of_reference,
+        given=given,
     )
 
 
 def table(compared: Iterable[Compared]) -> Table:
     """Return a table with a row for each service on each database."""
-    figures = ("contacts/s", "p50 ms", "p99 ms", "longest wait s", "times the reference")
+    figures = ("contacts/s", "p50 ms", "p99 ms", "longest wait s", "times the reference", "given of 100")
     return table_of(("database", "service"), figures, map(cells, compared))
 
 
@@ -145,6 +164,7 @@ def cells(row: Compared) -> list[str]:
         f"{row.p99_milliseconds:.1f}",
         f"{row.longest_seconds:.2f}",
         f"{row.times_the_reference:.2f}",
+        str(row.given),
     ]
 
 

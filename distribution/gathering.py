@@ -8,9 +8,12 @@ goes alone, by a transaction that locks the operator drawn and no other.
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from django.db import InterfaceError, OperationalError
 
 from crm_project.access.acting import Actor, actor
 from crm_project.access.idempotency import answer_is_kept
@@ -22,16 +25,19 @@ from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
 FEWEST_TOGETHER = 4
 MOST_ALONE = 3
 
+
 logger = logging.getLogger(__name__)
 
 
+type Outcome = Registration | Refusal | OperationalError | InterfaceError | None
+
+
 class Way(NamedTuple):
-    """What arrivals have in common that may be registered together, unless each has an answer to keep."""
+    """What arrivals have in common that may be registered together."""
 
     source_code: str
     among: Collection[int] | None
     actor: Actor
-    keeps_answers: bool
 
 
 @dataclass(eq=False)
@@ -40,7 +46,7 @@ class Arrival:
 
     intake: Intake
     taken_along: list["Arrival"] = field(default_factory=list)
-    outcome: Registration | Refusal | None = None
+    outcome: Outcome = None
     starts: bool = False
     woken: threading.Event = field(default_factory=threading.Event)
 
@@ -49,7 +55,6 @@ class Arrival:
 class Traffic:
     """What goes on on a way: who waits, how many go alone, and whether some go together."""
 
-    may_go_together: bool
     waiting: list[Arrival] = field(default_factory=list)
     alone: int = 0
     together: bool = False
@@ -60,17 +65,17 @@ class Traffic:
         return not (self.waiting or self.alone or self.together)
 
     def start(self) -> None:
-        """Let start whoever may: those who wait together when they are enough, else a few of them alone.
+        """Let start whoever may, while there is room: those who wait together when they are enough, else each alone.
 
-        One kind waits for the other to end, for what goes together locks everybody whom it could draw.
+        Nobody else starts beside those who go together, for they lock everybody whom they could draw.
         """
-        if self.together:
+        if self.together or self.alone >= MOST_ALONE:
             return
-        if not self.may_go_together or len(self.waiting) < FEWEST_TOGETHER:
+        if len(self.waiting) < FEWEST_TOGETHER:
             for arrival in self._first(MOST_ALONE - self.alone):
                 self.alone += 1
                 _begin(arrival)
-        elif not self.alone:
+        else:
             self.together = True
             leader, *leader.taken_along = self._first(MOST_IN_A_CHUNK)
             _begin(leader)
@@ -87,11 +92,6 @@ class Traffic:
         return first
 
 
-def _begin(arrival: Arrival) -> None:
-    arrival.starts = True
-    arrival.woken.set()
-
-
 class Gathering:
     """The arrivals that a process has to register."""
 
@@ -100,28 +100,52 @@ class Gathering:
         self._traffic: dict[Way, Traffic] = {}
 
     def register(self, intake: Intake, *, among: Collection[int] | None = None) -> Registration:
-        """Return and raise what `register_contact` does; a call whose answer its own transaction keeps goes alone."""
-        way = Way(intake.source_code, among, actor(), answer_is_kept())
+        """Return and raise what `register_contact` does; a call whose answer its own transaction keeps goes by that."""
+        if answer_is_kept():
+            return register_contact(intake, among=among)
+        way = Way(intake.source_code, among, actor())
         arrival = self._called(way, Arrival(intake))
-        if not arrival.starts:
-            return _result(arrival, among)
-        try:
-            if arrival.taken_along:
-                _register([arrival, *arrival.taken_along], among)
-            return _result(arrival, among)
-        finally:
-            self._end(way, arrival)
+        if arrival.taken_along:
+            self._lead(way, arrival)
+        elif arrival.starts:
+            try:
+                return register_contact(intake, among=among)
+            finally:
+                self._end(way, arrival)
+        return _result(arrival, among)
 
     def _called(self, way: Way, arrival: Arrival) -> Arrival:
         """Return the arrival as soon as it starts, or was taken along."""
         with self._lock:
-            traffic = self._traffic.setdefault(way, Traffic(may_go_together=not way.keeps_answers))
+            traffic = self._traffic.setdefault(way, Traffic())
             traffic.waiting.append(arrival)
             traffic.start()
         arrival.woken.wait()
         return arrival
 
+    def _lead(self, way: Way, leader: Arrival) -> None:
+        """Register the leader and those it takes along, and say what became of each as soon as that is committed."""
+        arrivals = [leader, *leader.taken_along]
+        try:
+            register_chunk(
+                [arrival.intake for arrival in arrivals],
+                among=way.among,
+                committed=lambda outcomes: self._settle(way, arrivals, outcomes),
+            )
+        except Exception as error:
+            logger.exception("Registering %d arrivals together failed", len(arrivals))
+            if leader.outcome is None:
+                # Only a database that is away may have committed all the same; else each finds out whose fault it was.
+                away = error if isinstance(error, OperationalError | InterfaceError) else None
+                self._settle(way, arrivals, [away] * len(arrivals))
+
+    def _settle(self, way: Way, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> None:
+        for arrival, outcome in zip(arrivals, outcomes, strict=True):
+            arrival.outcome = outcome
+        self._end(way, arrivals[0])
+
     def _end(self, way: Way, arrival: Arrival) -> None:
+        """Count off an arrival that had started, and let go on whoever waited for it."""
         with self._lock:
             traffic = self._traffic[way]
             traffic.end(arrival)
@@ -132,24 +156,18 @@ class Gathering:
             one.woken.set()
 
 
-def _register(arrivals: list[Arrival], among: Collection[int] | None) -> None:
-    """Register them in one transaction; when that fails, each is left to find out alone whose fault it was."""
-    try:
-        outcomes = register_chunk([arrival.intake for arrival in arrivals], among=among)
-    except Exception:
-        logger.exception("%d arrivals could not be registered together: each goes alone.", len(arrivals))
-        return
-    for arrival, outcome in zip(arrivals, outcomes, strict=True):
-        arrival.outcome = outcome
+def _begin(arrival: Arrival) -> None:
+    arrival.starts = True
+    arrival.woken.set()
 
 
 def _result(arrival: Arrival, among: Collection[int] | None) -> Registration:
-    """Return what became of the arrival, which is registered now if that is not known; raises a Refusal."""
+    """Return what became of an arrival that did not go alone, or raise it; register it now if that is not known."""
     if arrival.outcome is None:
         return register_contact(arrival.intake, among=among)
-    if isinstance(arrival.outcome, Refusal):
-        raise arrival.outcome
-    return arrival.outcome
+    if isinstance(arrival.outcome, Registration):
+        return arrival.outcome
+    raise copy(arrival.outcome)  # Others raise it, too, each in a thread of their own.
 
 
 gathering = Gathering()

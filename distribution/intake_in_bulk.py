@@ -1,6 +1,6 @@
 """Registering many contacts: up to a hundred in one transaction, each by the same rules as one alone."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from distribution.models import Trigger
 from distribution.queue import drain_after_commit
 from distribution.rosters import LockedRosters
 from distribution.selectors import sources_sharing_operators
-from distribution.transactions import in_transaction
+from distribution.transactions import after_commit, in_transaction
 from leads.models import Contact, Lead, Source, SourceEvent
 
 MOST_IN_A_CHUNK = 100
@@ -28,16 +28,22 @@ MOST_IN_A_CHUNK = 100
 type Event = tuple[int, str]
 type Sent = tuple[str, str]  # an external id to a source
 type Writer = tuple[int, int]  # a lead on a source
+type Told = Callable[[Sequence[Registration | Refusal]], None]
 
 
 @in_transaction
-def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None = None) -> list[Registration | Refusal]:
+def register_chunk(
+    intakes: Sequence[Intake], *, among: Collection[int] | None = None, committed: Told | None = None
+) -> list[Registration | Refusal]:
     """Store the contacts in their order, and return for each what `register_contact` would return or raise.
 
-    What is refused hinders no other. `among` are the sources that exist for the caller, None for all.
+    What is refused hinders no other. `among` are the sources that exist for the caller, None for all; `committed` is
+    told the same as soon as it is committed, before anything that follows.
     """
     chunk = Chunk.read(intakes, _sources(intakes, among))
     results = [chunk.register(intake) for intake in intakes]
+    if committed is not None:
+        after_commit(committed, results)
     chunk.store()
     return results
 

@@ -26,15 +26,18 @@ ROUNDS = [measurement(200, 0.5), measurement(500, 0.25), measurement(250, 2.5)]
 
 
 def test_medians_are_compared_and_the_longest_wait_is_the_longest() -> None:
-    compared = summary("SQLite", "product", ROUNDS, rate_of_reference=100)
+    compared = summary("SQLite", "product", ROUNDS, rate_of_reference=100, given=100)
 
-    assert cells(compared) == ["SQLite", "product", "250", "4.0", "8.0", "2.50", "2.50"]
+    assert cells(compared) == ["SQLite", "product", "250", "4.0", "8.0", "2.50", "2.50", "100"]
 
 
 def test_the_table_has_a_row_for_each_service() -> None:
     console = Console(width=200, file=io.StringIO(), record=True)
-    console.print(table(summary("SQLite", service, ROUNDS, 250) for service in ("reference", "product")))
+    console.print(table(summary("SQLite", service, ROUNDS, 250, 100) for service in ("reference", "product")))
 
     shown = console.export_text()
-    assert "| SQLite   | reference |        250 |    4.0 |    8.0 |           2.50 |                1.00 |" in shown
+    assert (
+        "| SQLite   | reference |        250 |    4.0 |    8.0 |           2.50 |                1.00 |          100 |"
+        in shown
+    )
     assert "| SQLite   | product " in shown

@@ -9,10 +9,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from crm_project.access.acting import Actor, acting
-from crm_project.access.idempotency import Once, doing
+from crm_project.access.idempotency import doing
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import assert_loads_are_true, make_operator, make_source
 from crm_project.testing.waiting import wait_until
@@ -77,11 +77,9 @@ class Crowd:
         ways = self.gathering._traffic.values()
         return sum(len(traffic.waiting) + traffic.alone for traffic in ways)
 
-    def _register(
-        self, intake: Intake, who: Actor | None = None, once: Once | None = None, **named: Any
-    ) -> Registration:
+    def _register(self, intake: Intake, who: Actor | None = None, **named: Any) -> Registration:
         try:
-            with acting(who or Actor("test", "Test")), doing(once):
+            with acting(who or Actor("test", "Test")):
                 return self.gathering.register(intake, **named)
         finally:
             connections.close_all()
@@ -89,11 +87,11 @@ class Crowd:
 
 @contextmanager
 def crowd(gathering: Gathering, alone: Callable[..., Registration] = register_contact) -> Iterator[Crowd]:
-    """Hold up whoever goes alone until `release` is set, at the latest when the block ends."""
-    release = Event()
+    """Hold up whoever goes alone until `release` is set, the one called stuck until the block ends."""
+    release, end = Event(), Event()
 
     def held_up(intake: Intake, **named: Any) -> Registration:
-        release.wait()
+        (end if intake.external_id == "stuck" else release).wait()
         return alone(intake, **named)
 
     with patch.object(module, "register_contact", held_up), ThreadPoolExecutor(40) as threads:
@@ -101,6 +99,7 @@ def crowd(gathering: Gathering, alone: Callable[..., Registration] = register_co
             yield Crowd(gathering, threads, release)
         finally:
             release.set()
+            end.set()
 
 
 def test_whoever_comes_alone_goes_alone(gathering: Gathering, source: Source, chunks: list[int]) -> None:
@@ -206,7 +205,74 @@ def test_a_chunk_that_fails_leaves_each_to_go_alone(
 
     assert all(call.result().created for call in calls)
     assert Contact.objects.count() == len(calls)
-    assert f"{FEWEST_TOGETHER} arrivals could not be registered together" in caplog.text
+    assert f"Registering {FEWEST_TOGETHER} arrivals together failed" in caplog.text
+
+
+def test_when_nobody_knows_whether_it_was_committed_nobody_is_registered_again(
+    gathering: Gathering, source: Source
+) -> None:
+    def lose_the_answer_to_commit(intakes: Any, **_named: Any) -> Any:
+        register_chunk(intakes)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with patch.object(module, "register_chunk", lose_the_answer_to_commit), crowd(gathering) as there:
+        there.calls(MOST_ALONE)
+        together = there.calls(FEWEST_TOGETHER)
+
+    errors = [call.exception() for call in together]
+    assert {type(error) for error in errors} == {OperationalError}
+    assert len({id(error) for error in errors}) == len(errors)
+    assert Contact.objects.count() == MOST_ALONE + FEWEST_TOGETHER
+
+
+def test_what_fails_after_the_commit_takes_nothing_back_and_stores_nothing_again(
+    gathering: Gathering, source: Source
+) -> None:
+    def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
+        register_chunk(*arguments, **named)
+        raise KeyError
+
+    with patch.object(module, "register_chunk", fail_at_what_follows), crowd(gathering) as there:
+        calls = there.calls(MOST_ALONE + FEWEST_TOGETHER)
+
+    assert all(call.result().created for call in calls)
+    assert Contact.objects.count() == len(calls)
+
+
+def test_those_taken_along_are_answered_before_what_follows_the_commit(
+    gathering: Gathering, source: Source, chunks: list[int]
+) -> None:
+    after, on = Event(), Event()
+
+    def rest_after_the_commit(*arguments: Any, **named: Any) -> Any:
+        register_chunk(*arguments, **named)
+        after.set()
+        on.wait()
+
+    with patch.object(module, "register_chunk", rest_after_the_commit), crowd(gathering) as there:
+        there.calls(MOST_ALONE)
+        _leader, *others = there.calls(FEWEST_TOGETHER)
+        there.release.set()
+        after.wait()
+        answered = [call.result().created for call in others]
+        on.set()
+
+    assert answered == [True] * (FEWEST_TOGETHER - 1)
+
+
+def test_one_who_waits_for_long_alone_keeps_no_others_waiting(
+    gathering: Gathering, source: Source, chunks: list[int]
+) -> None:
+    with crowd(gathering) as there:
+        stuck = there.call("stuck")
+        alone = there.calls(MOST_ALONE - 1)
+        together = there.calls(FEWEST_TOGETHER)
+        there.release.set()
+
+        assert all(call.result().created for call in alone + together)
+        assert not stuck.done()
+
+    assert chunks == [FEWEST_TOGETHER]
 
 
 def test_whoever_fails_alone_stands_in_nobody_s_way(gathering: Gathering, source: Source, chunks: list[int]) -> None:
@@ -231,23 +297,20 @@ def test_nothing_is_remembered_of_who_has_gone(gathering: Gathering, source: Sou
     assert gathering._traffic == {}
 
 
-def test_calls_whose_answers_are_kept_go_alone_a_few_at_a_time(
-    gathering: Gathering, source: Source, chunks: list[int]
-) -> None:
+def test_a_call_whose_answer_is_kept_waits_for_nobody(gathering: Gathering, source: Source, chunks: list[int]) -> None:
     kept: list[Any] = []
 
     def once(work: Callable[[], Any]) -> Any:
-        result = work()
-        kept.append(result)
-        return result
+        kept.append(work())
+        return kept[0]
 
     with crowd(gathering) as there:
-        calls = there.calls(MOST_ALONE + 2 * FEWEST_TOGETHER, once=once)
+        waiting = there.calls(MOST_ALONE + 1)
+        with patch.object(module, "register_contact", register_contact), doing(once):
+            registration = gathering.register(Intake(source_code="telegram", external_id="kept"))
 
-        assert [traffic.alone for traffic in gathering._traffic.values()] == [MOST_ALONE]
-
-    assert chunks == []
-    assert sorted(one.contact.pk for one in kept) == sorted(call.result().contact.pk for call in calls)
+        assert kept == [registration]
+        assert not any(call.done() for call in waiting)
 
 
 def test_more_than_fit_into_a_chunk_come_after_it(gathering: Gathering, source: Source, chunks: list[int]) -> None:
