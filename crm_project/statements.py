@@ -73,6 +73,18 @@ class KeptText:
             parameters[place] = values[number]
         return parameters
 
+    def _with_constants(
+        self, sql: str, parameters: Sequence[Any]
+    ) -> tuple[str, tuple[Any, ...], Sequence[tuple[int, int]]]:
+        """Return the statement with its constants in the text, the parameters that are left, and which are given.
+
+        A kept plan is for any value of a parameter, and so cannot use an index that holds only rows of one value.
+        """
+        literals = [_literal(value) for value in parameters]
+        places = ["%s" if literal is None else literal for literal in literals]
+        left = tuple(value for value, literal in zip(parameters, literals, strict=True) if literal is None)
+        return "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue=""))), left, self._given(left)
+
     def _given(self, parameters: Sequence[Any]) -> list[tuple[int, int]]:
         """Return which places of the parameters are for values of a call, and the numbers of these."""
         parts = enumerate(parameters)
@@ -113,9 +125,7 @@ class KeptStatement(KeptText):
             for convert in functions
         ]
         return Text(
-            sql,
-            parameters,
-            self._given(parameters),
+            *self._with_constants(sql, parameters),
             locks=built.query.select_for_update,
             converters=converters,
             make=make,
@@ -151,9 +161,8 @@ class KeptUpdate(KeptText):
         query.add_update_values(changes)
         sql, parameters = query.get_compiler(connection=database).as_sql()
         columns = [database.ops.quote_name(rows.model._meta.get_field(name).column) for name in self._returning]
-        return Text(
-            f"{sql} RETURNING {', '.join(columns)}" if columns else sql, parameters, self._given(parameters), columns
-        )
+        returning = f" RETURNING {', '.join(columns)}" if columns else ""
+        return Text(*self._with_constants(f"{sql}{returning}", parameters), columns)
 
 
 def kept_update(*, returning: Sequence[str]) -> Callable[[Callable[..., Change]], KeptUpdate]:
@@ -241,7 +250,7 @@ class KeptCopy(KeptText):
         sql, parameters = built.query.get_compiler(connection=database).as_sql()
         names = ", ".join(database.ops.quote_name(name) for name in self._columns)
         table = database.ops.quote_name(self._model._meta.db_table)
-        return Text(f"INSERT INTO {table} ({names}) {sql}", parameters, self._given(parameters))
+        return Text(*self._with_constants(f"INSERT INTO {table} ({names}) {sql}", parameters))
 
 
 def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., QuerySet[Any, Any]]], KeptCopy]:
@@ -360,6 +369,17 @@ def run_on(database: Any, sql: str, values: Sequence[Any], *, returns: bool = Tr
             cursor = database._prepare_cursor(cursor)
         cursor.execute(sql, values)
         return cursor.fetchall() if returns else []
+
+
+def _literal(value: Any) -> str | None:
+    """Return a constant as SQL, None for what is better passed as a parameter."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return "'" + str(value).replace("'", "''").replace("%", "%%") + "'"
+    return None
 
 
 def is_given(field: Any) -> bool:

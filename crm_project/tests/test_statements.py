@@ -11,7 +11,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from model_bakery import baker
 
-from crm_project.statements import Change, KeptInsert, KeptStatement, kept_update, together
+from crm_project.statements import Change, KeptInsert, KeptStatement, Parameter, kept_update, together
 from leads.models import Contact, Lead, Source, SourceEvent
 
 pytestmark = pytest.mark.django_db
@@ -217,3 +217,34 @@ def test_writes_sent_together_are_one_statement_on_postgresql() -> None:
         rename("Telegram")
 
     assert len(queries) == 1
+
+
+@KeptStatement
+def waiting_of(source_id: Any) -> QuerySet[Any, Any]:
+    return Contact.objects.waiting().filter(source=source_id).oldest_first().values_list("pk")
+
+
+@KeptStatement
+def named_like_a_constant(code: Any) -> QuerySet[Any, Any]:
+    return Source.objects.filter(code=code, name="50 % of 'it' \\", is_active=True).values_list("pk")
+
+
+def test_constants_stand_in_the_text() -> None:
+    source = baker.make(Source, code="it", name="50 % of 'it' \\", is_active=True)
+
+    assert named_like_a_constant("it") == [(source.pk,)]
+    assert named_like_a_constant._text(connection).parameters == (Parameter("code"),)
+
+
+@pytest.mark.postgresql
+def test_a_plan_for_any_value_uses_the_index_of_those_that_wait() -> None:
+    sql = waiting_of._text(connection).sql.replace("%s", "$1")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"PREPARE waiting_of AS {sql}")
+        cursor.execute("EXPLAIN EXECUTE waiting_of(1)")
+        plan = " ".join(line for (line,) in cursor.fetchall())
+        cursor.execute("DEALLOCATE waiting_of")
+
+    assert "contact_queue" in plan
