@@ -5,7 +5,8 @@ from unittest.mock import patch
 from crm_project.wsgi import application
 from distribution import assignment, ledger
 
-patch.object(assignment, "record").start()
-patch.object(ledger, "_insert_change").start()
+for module, names in ((assignment, ("record", "record_all")), (ledger, ("_insert_change", "_insert_changes"))):
+    for name in names:
+        patch.object(module, name).start()
 
 __all__ = ["application"]

@@ -119,7 +119,7 @@ class TestAnUnhandledError:
     ) -> None:
         User.objects.create_superuser("anna", password="secret")
         api.raise_request_exception = False
-        with patch("leads.views.register_contact", failure):
+        with patch("distribution.gathering.register_contact", failure):
             response = api.post(
                 "/api/contacts",
                 {"external_id": KEY, "source_code": "bot", "name": NAME, "phone": PHONE, "text": TEXT},
@@ -168,7 +168,7 @@ class TestWithoutTheFormatter:
 
     def test_an_error_of_ours_names_the_person(self, api: APIClient, console: Console) -> None:
         api.raise_request_exception = False
-        with with_a_plain_formatter(), patch("leads.views.register_contact", fail_with_everything):
+        with with_a_plain_formatter(), patch("distribution.gathering.register_contact", fail_with_everything):
             api.post("/api/contacts", {"external_id": KEY, "source_code": "bot"})
 
         assert [word for word in (KEY, NAME, PHONE, DIGITS, EMAIL, *TEXT.splitlines()) if word not in console()] == []
@@ -176,7 +176,10 @@ class TestWithoutTheFormatter:
     @pytest.mark.postgresql
     def test_a_check_names_the_person(self, api: APIClient, console: Console) -> None:
         api.raise_request_exception = False
-        with with_a_plain_formatter(), patch("leads.views.register_contact", store_a_row_that_a_check_refuses):
+        with (
+            with_a_plain_formatter(),
+            patch("distribution.gathering.register_contact", store_a_row_that_a_check_refuses),
+        ):
             api.post("/api/contacts", {"external_id": KEY, "source_code": "bot"})
 
         assert "Failing row contains" in console()
