@@ -81,9 +81,8 @@ class KeptText:
         A kept plan is for any value of a parameter, and so cannot use an index that holds only rows of one value.
         """
         literals = [_literal(value) for value in parameters]
-        places = ["%s" if literal is None else literal for literal in literals]
         left = tuple(value for value, literal in zip(parameters, literals, strict=True) if literal is None)
-        return "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue=""))), left, self._given(left)
+        return _filled(sql, literals), left, self._given(left)
 
     def _given(self, parameters: Sequence[Any]) -> list[tuple[int, int]]:
         """Return which places of the parameters are for values of a call, and the numbers of these."""
@@ -179,7 +178,7 @@ class KeptInsert[M: Model]:
     def __init__(self, model: type[M], *, ignore_conflicts: bool = False) -> None:
         self._model = model
         self._ignore_conflicts = ignore_conflicts
-        self._fields = [field for field in model._meta.local_concrete_fields if is_given(field)]
+        self._fields = given_fields(model)
         self._converted = [(at, field) for at, field in enumerate(self._fields) if not isinstance(field, PLAIN)]
         self._texts: dict[str, str] = {}
 
@@ -188,9 +187,7 @@ class KeptInsert[M: Model]:
         key = self._store([field.pre_save(row, add=True) for field in self._fields], row)
         if key is None:
             return False
-        row.pk = key
-        row._state.adding = False
-        row._state.db = DEFAULT_DB_ALIAS
+        became_stored(row, key)
         return True
 
     def values(self, **given: Any) -> Any:
@@ -274,8 +271,7 @@ class Returned(NamedTuple):
 @lru_cache(maxsize=1024)
 def _with_returned(sql: str, *values: Returned | None) -> str:
     """Return the statement with what earlier parts return in the places of the values, None for all others."""
-    places = ["%s" if value is None else value.sql for value in values]
-    return "".join(chain(*zip_longest(sql.split("%s"), places, fillvalue="")))
+    return _filled(sql, [value and value.sql for value in values])
 
 
 @lru_cache(maxsize=256)
@@ -371,20 +367,33 @@ def run_on(database: Any, sql: str, values: Sequence[Any], *, returns: bool = Tr
         return cursor.fetchall() if returns else []
 
 
+def _filled(sql: str, places: Sequence[str | None]) -> str:
+    """Return the statement with the texts in the places of its parameters; None leaves a place as it is."""
+    return "".join(chain(*zip_longest(sql.split("%s"), [text or "%s" for text in places], fillvalue="")))
+
+
 def _literal(value: Any) -> str | None:
-    """Return a constant as SQL, None for what is better passed as a parameter."""
+    """Return a constant as SQL, None for what is passed as a parameter: with a percent sign, it would look like one."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, int):
         return str(int(value))
-    if isinstance(value, str):
-        return "'" + str(value).replace("'", "''").replace("%", "%%") + "'"
+    if isinstance(value, str) and "%" not in value:
+        return "'" + str(value).replace("'", "''") + "'"
     return None
 
 
-def is_given(field: Any) -> bool:
-    """Return whether a statement that stores a row names the field, and leaves it not to the database."""
-    return not field.primary_key and (field.has_default() or not field.has_db_default())
+def given_fields(model: type[Model]) -> list[Any]:
+    """Return the fields that a statement that stores a row names; the others are left to the database."""
+    fields: Sequence[Any] = model._meta.local_concrete_fields
+    return [one for one in fields if not one.primary_key and (one.has_default() or not one.has_db_default())]
+
+
+def became_stored(row: Model, key: Any) -> None:
+    """Let the row know that it is stored, and by which key."""
+    row.pk = key
+    row._state.adding = False
+    row._state.db = DEFAULT_DB_ALIAS
 
 
 def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
 
-from crm_project.statements import PLAIN, database_of_thread, is_given, run_on
+from crm_project.statements import PLAIN, became_stored, database_of_thread, given_fields, run_on
 
 type Values = Mapping[str, Any]
 type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters
 
 
-def packed(values: Any) -> str:
-    """Return a list, or a mapping, as the one parameter that it is passed as; moments are written as text."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
+def packed(values: Mapping[Any, Any] | Iterable[Any]) -> str:
+    """Return the values, or the mapping, as the one parameter that they are passed as; moments become text."""
+    given = values if isinstance(values, Mapping) else list(values)
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 @Field.register_lookup
@@ -70,16 +70,14 @@ class KeptInserts[M: Model]:
 
     def __init__(self, model: type[M]) -> None:
         self._model = model
-        self._fields = [field for field in model._meta.local_concrete_fields if is_given(field)]
+        self._fields = given_fields(model)
         self._converted = [field for field in self._fields if not isinstance(field, PLAIN)]
         self._texts: dict[str, str] = {}
 
     def __call__(self, rows: Sequence[M]) -> None:
         """Store the rows, which get their primary keys."""
         for row, key in zip(rows, self._store([self._values(row) for row in rows]), strict=True):
-            row.pk = key
-            row._state.adding = False
-            row._state.db = DEFAULT_DB_ALIAS
+            became_stored(row, key)
 
     def values(self, rows: Iterable[Values]) -> list[Any]:
         """Store rows of these values, each by the name of its attribute, the others by default; return their keys."""

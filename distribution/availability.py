@@ -59,7 +59,7 @@ def roster_of(source_id: int) -> list[Standing]:
 def rosters_of(source_ids: Collection[int]) -> dict[int, list[Standing]]:
     """Return for each of the sources how every operator stands now, by operator id, in one statement."""
     rosters: dict[int, list[Standing]] = {source_id: [] for source_id in source_ids}
-    for source_id, *standing in _rosters(packed([*source_ids])):
+    for source_id, *standing in _rosters(packed(source_ids)):
         rosters[source_id].append(Standing._make(standing))
     return rosters
 

@@ -25,9 +25,7 @@ from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
 FEWEST_TOGETHER = 4
 MOST_ALONE = 3
 
-
 logger = logging.getLogger(__name__)
-
 
 type Outcome = Registration | Refusal | OperationalError | InterfaceError | None
 

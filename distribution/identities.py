@@ -54,9 +54,7 @@ def lead_known_by(known: Known) -> int | None:
 def leads_known_by(known: Collection[Known]) -> dict[Known, int]:
     """Lock the identities and return the ids of their leads, of those that there are."""
     kinds, values = {one.kind for one in known}, {one.value for one in known}
-    found = {
-        Known(kind, value): lead_id for kind, value, lead_id in _leads_known_by(packed([*kinds]), packed([*values]))
-    }
+    found = {Known(kind, value): lead_id for kind, value, lead_id in _leads_known_by(packed(kinds), packed(values))}
     return {one: found[one] for one in known if one in found}
 
 

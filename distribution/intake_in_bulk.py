@@ -1,6 +1,6 @@
 """Registering many contacts: up to a hundred in one transaction, each by the same rules as one alone."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +84,8 @@ class Chunk:
         of_event = _contacts_of_events(intakes, sources)
         new = [one for one in _of(intakes, sources) if _event(one, sources) not in of_event]
         taken = [one for one in new if sources[one.source_code].is_active]
-        leads |= _new_leads({known[_sent(one)] for one in taken} - leads.keys())
+        unknown = {known[_sent(one)] for one in taken} - leads.keys()
+        leads |= store_leads(one for one in unknown if isinstance(one, Known))
         drawing = {sources[one.source_code] for one in taken}
         open_contacts = _open_contacts(leads, [source for source in sources.values() if source.reuse_open_contact])
         lock_for_draws(drawing)
@@ -170,7 +171,7 @@ def _known(source: Source, external_id: str) -> Known | Refusal:
 
 
 def _sources(intakes: Sequence[Intake], among: Collection[int] | None) -> dict[str, Source]:
-    rows = _sources_by_code(packed([*{one.source_code for one in intakes}]))
+    rows = _sources_by_code(packed({one.source_code for one in intakes}))
     return {source.code: source for source in rows if among is None or source.pk in among}
 
 
@@ -187,11 +188,6 @@ def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]
         source__in={source_id for source_id, _event_id in asked}, event_id__in={event_id for _id, event_id in asked}
     )
     return {(event.source_id, event.event_id): event.contact for event in events}
-
-
-def _new_leads(known: Iterable[Known | Refusal]) -> dict[Known, int]:
-    unknown = [one for one in known if isinstance(one, Known)]
-    return store_leads(unknown) if unknown else {}
 
 
 def _open_contacts(leads: Mapping[Known, int], sources: Sequence[Source]) -> dict[Writer, Contact]:

@@ -26,7 +26,7 @@ def count_up_all(given: Sequence[tuple[Operator, Contact]]) -> list[int]:
         return []
     more = Counter[int]()
     changes = [_change_in_turn(operator, contact, more) for operator, contact in given]
-    _up_by(packed(more), packed(list(more)))
+    _up_by(packed(more), packed(more.keys()))
     _insert_changes.values(changes)
     return [change["number"] for change in changes]
 

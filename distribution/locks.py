@@ -99,7 +99,7 @@ def lock_operators(operator_ids: Iterable[int]) -> dict[int, Operator]:
 
 def lock_operators_of(source_ids: Collection[int]) -> dict[int, Operator]:
     """Lock in one statement all operators who take part in draws of the sources, and return them by id."""
-    return {operator.pk: operator for operator in _operators_of(packed([*source_ids]))}
+    return {operator.pk: operator for operator in _operators_of(packed(source_ids))}
 
 
 def lock_operator(operator_id: int) -> Operator:

@@ -129,7 +129,7 @@ def as_told(decisions: QuerySet[Decision], among: Collection[int] | None) -> Que
 
 def operators_waited_for(source_ids: Collection[int]) -> set[int]:
     """Return the ids of the operators of the sources whom a contact waits for, on any active source they draw from."""
-    return {operator_id for (operator_id,) in _operators_waited_for(packed([*source_ids]))}
+    return {operator_id for (operator_id,) in _operators_waited_for(packed(source_ids))}
 
 
 def somebody_waits_longer(contact: Contact) -> bool:

@@ -226,14 +226,26 @@ def waiting_of(source_id: Any) -> QuerySet[Any, Any]:
 
 @KeptStatement
 def named_like_a_constant(code: Any) -> QuerySet[Any, Any]:
-    return Source.objects.filter(code=code, name="50 % of 'it' \\", is_active=True).values_list("pk")
+    return Source.objects.filter(code=code, name="that's it \\", is_active=True).values_list("pk")
 
 
 def test_constants_stand_in_the_text() -> None:
-    source = baker.make(Source, code="it", name="50 % of 'it' \\", is_active=True)
+    source = baker.make(Source, code="it", name="that's it \\", is_active=True)
 
     assert named_like_a_constant("it") == [(source.pk,)]
     assert named_like_a_constant._text(connection).parameters == (Parameter("code"),)
+
+
+@KeptStatement
+def named_like_a_parameter(code: Any) -> QuerySet[Any, Any]:
+    return Source.objects.filter(name="50 %s", code=code).values_list("pk")
+
+
+def test_a_constant_that_looks_like_a_parameter_is_one() -> None:
+    source = baker.make(Source, code="it", name="50 %s")
+
+    assert named_like_a_parameter("it") == [(source.pk,)]
+    assert named_like_a_parameter._text(connection).parameters == (Parameter("code"), "50 %s")
 
 
 @pytest.mark.postgresql
