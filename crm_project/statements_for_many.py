@@ -18,10 +18,18 @@ type Values = Mapping[str, Any]
 type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters
 
 
-def packed(values: Mapping[Any, Any] | Iterable[Any]) -> str:
-    """Return the values, or the mapping, as the one parameter that they are passed as; moments become text."""
-    given = values if isinstance(values, Mapping) else list(values)
-    return json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=str)
+def packed(values: Iterable[Any]) -> str:
+    """Return the values as the one parameter that they are passed as, of a mapping its keys; moments become text."""
+    return _as_text(list(values))
+
+
+def packed_by_key(values: Mapping[Any, Any]) -> str:
+    """Return the mapping as the one parameter that it is passed as."""
+    return _as_text(dict(values))
+
+
+def _as_text(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 @Field.register_lookup
@@ -48,7 +56,7 @@ class Among(Lookup):
 
 
 class NumberFor(Func):
-    """The number that a packed mapping has for a key: `NumberFor(mapping, key)`."""
+    """The number that a mapping, packed by key, has for a key: `NumberFor(mapping, key)`."""
 
     output_field = IntegerField()
 

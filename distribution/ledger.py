@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import F
 
 from crm_project.statements import Change, KeptInsert, kept_update
-from crm_project.statements_for_many import KeptInserts, NumberFor, packed
+from crm_project.statements_for_many import KeptInserts, NumberFor, packed, packed_by_key
 from distribution.models import LoadChange
 from leads.models import Contact
 from operators.models import Operator
@@ -26,7 +26,7 @@ def count_up_all(given: Sequence[tuple[Operator, Contact]]) -> list[int]:
         return []
     more = Counter[int]()
     changes = [_change_in_turn(operator, contact, more) for operator, contact in given]
-    _up_by(packed(more), packed(more.keys()))
+    _up_by(packed_by_key(more), packed(more))
     _insert_changes.values(changes)
     return [change["number"] for change in changes]
 

@@ -1,5 +1,6 @@
 """Statements that take many values as one parameter do what the ORM would do with each."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 from model_bakery import baker
 
 from crm_project.statements import Change, KeptInsert, KeptStatement, kept_update
-from crm_project.statements_for_many import KeptInserts, NumberFor, packed
+from crm_project.statements_for_many import KeptInserts, NumberFor, packed, packed_by_key
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import Operator, Weight
 
@@ -52,6 +53,12 @@ class TestAmong:
 
         assert weights_on(packed([first.source_id, second.source_id])) == [(1,), (2,)]
 
+    @pytest.mark.parametrize("collection", [list, set, dict.fromkeys, iter])
+    def test_takes_any_collection_of_a_mapping_the_keys(self, collection: Callable[[list[str]], Any]) -> None:
+        baker.make(Source, name="Telegram")
+
+        assert sources_called(packed(collection(["Telegram"]))) == [("Telegram",)]
+
     def test_finds_nothing_among_nothing(self) -> None:
         baker.make(Source)
 
@@ -77,7 +84,7 @@ class TestNumberFor:
     def test_is_what_the_mapping_has_for_the_key_of_each_row(self) -> None:
         first, second, third = baker.make(Operator, max_load=10, _quantity=3)
 
-        raise_limits(packed({first.pk: 1, second.pk: 20}), packed([first.pk, second.pk]))
+        raise_limits(packed_by_key({first.pk: 1, second.pk: 20}), packed([first.pk, second.pk]))
 
         limits = Operator.objects.order_by("pk").values_list("pk", "max_load")
         assert dict(limits) == {first.pk: 11, second.pk: 30, third.pk: 10}
