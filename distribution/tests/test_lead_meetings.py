@@ -36,7 +36,7 @@ def arrive_in_bulk(source: Source, external_id: str) -> None:
 
 ARRIVALS: dict[str, tuple[Arrival, tuple[Any, str]]] = {
     "alone": (arrive, (intake, "_contact_of_event")),
-    "in bulk": (arrive_in_bulk, (intake_in_bulk, "_new_leads")),
+    "in bulk": (arrive_in_bulk, (intake_in_bulk, "store_leads")),
     "by phone": (arrive, (intake, "_contact_of_event")),
 }
 LOCKING: dict[Callable[..., object], tuple[Any, str]] = {
