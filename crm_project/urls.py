@@ -10,6 +10,8 @@ from crm_project.documents import DocsView, SchemaView
 from crm_project.languages import in_offered_language
 from crm_project.router import router
 
+admin.autodiscover()
+
 urlpatterns = [
     path("api/", include(router.urls)),  # first, for it is called most
     path("", RedirectView.as_view(pattern_name="admin:index")),

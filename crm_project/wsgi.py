@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
@@ -17,8 +18,12 @@ LARGE_BYTES = 256 * 1024
 
 logger = logging.getLogger(__name__)
 
+# What lives as long as the process, addresses and pages included, needs no looking through.
+gc.disable()
 django_application = get_wsgi_application()
-gc.freeze()  # What lives as long as the process needs no looking through.
+import_module("crm_project.urls")
+gc.freeze()
+gc.enable()
 _left_behind = threading.Event()
 
 

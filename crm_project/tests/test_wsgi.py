@@ -1,12 +1,18 @@
 import gc
+import os
+import subprocess
+import sys
 from io import BytesIO
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
 from model_bakery import baker
 from pytest_django import Settings
 from rest_framework.response import Response
 
+from crm_project.setup.children import BASE_DIR
 from crm_project.wsgi import LARGE_BYTES, application
 
 pytestmark = pytest.mark.django_db(transaction=True)  # Django closes old connections when a request starts
@@ -69,3 +75,27 @@ def left_behind(kind: type) -> list[Any]:
 
 def test_a_static_file_is_passed_on() -> None:
     assert status("", path="/static/admin/css/base.css") == "200 OK"
+
+
+def prints(code: str) -> str:
+    """Return what a process of its own prints, one that no test has made load anything."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "crm_project.settings"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=BASE_DIR, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_server_process_has_loaded_the_pages_before_its_first_request() -> None:
+    code = "import gc, sys, crm_project.wsgi; print('leads.admin.pages' in sys.modules, gc.isenabled())"
+
+    assert prints(code) == "True True"
+
+
+def test_a_command_does_not_load_the_pages() -> None:
+    code = "import sys, django; django.setup(); print('leads.admin' in sys.modules)"
+
+    assert prints(code) == "False"
+
+
+def test_the_pages_are_as_django_wants_them() -> None:
+    assert admin.site.check(apps.get_app_configs()) == []
