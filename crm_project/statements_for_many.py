@@ -45,9 +45,12 @@ class Among(Lookup):
         return self._written(compiler, connection, "{} IN (SELECT value FROM json_each({}))")
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Written:
-        """Write it for PostgreSQL, which reads the list before the table, and so uses the table's index."""
-        values = f"ARRAY(SELECT json_array_elements_text({{}}::json))::{_kind_of(self.lhs.output_field, connection)}[]"
-        return self._written(compiler, connection, f"{{}} = ANY({values})")
+        """Write it for PostgreSQL: as a join, whose plan does no harm when the table grows after it was kept.
+
+        `= ANY` would compare each row with each value as long as the plan is that for a small table.
+        """
+        kind = _kind_of(self.lhs.output_field, connection)
+        return self._written(compiler, connection, f"{{}} IN (SELECT json_array_elements_text({{}}::json)::{kind})")
 
     def _written(self, compiler: Any, connection: BaseDatabaseWrapper, condition: str) -> Written:
         column, of_column = self.process_lhs(compiler, connection)
