@@ -16,10 +16,9 @@ from typing import NamedTuple
 from django.db import InterfaceError, OperationalError
 
 from crm_project.access.acting import Actor, actor
-from crm_project.access.idempotency import answer_is_kept
-from crm_project.api.refusals import Refusal
+from crm_project.access.idempotency import Keeping, doing
 from distribution.intake import Intake, Registration, register_contact
-from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
+from distribution.intake_in_bulk import MOST_IN_A_CHUNK, Call, Result, register_calls
 
 # Measured (docs/performance.md): so many together cost less than each alone, and so few alone keep a process busy.
 FEWEST_TOGETHER = 4
@@ -27,7 +26,7 @@ MOST_ALONE = 3
 
 logger = logging.getLogger(__name__)
 
-type Outcome = Registration | Refusal | OperationalError | InterfaceError | None
+type Outcome = Result | OperationalError | InterfaceError | None
 
 
 class Way(NamedTuple):
@@ -42,7 +41,7 @@ class Way(NamedTuple):
 class Arrival:
     """A contact on its way: whom it takes along when it starts, or what became of it when it was taken along."""
 
-    intake: Intake
+    call: Call
     taken_along: list["Arrival"] = field(default_factory=list)
     outcome: Outcome = None
     starts: bool = False
@@ -97,17 +96,17 @@ class Gathering:
         self._lock = threading.Lock()
         self._traffic: dict[Way, Traffic] = {}
 
-    def register(self, intake: Intake, *, among: Collection[int] | None = None) -> Registration:
-        """Return and raise what `register_contact` does; a call whose answer its own transaction keeps goes by that."""
-        if answer_is_kept():
-            return register_contact(intake, among=among)
+    def register(
+        self, intake: Intake, *, among: Collection[int] | None = None, keeping: Keeping | None = None
+    ) -> Registration:
+        """Return and raise what `register_contact` does when the answer is kept so, None for not at all."""
         way = Way(intake.source_code, among, actor())
-        arrival = self._called(way, Arrival(intake))
+        arrival = self._called(way, Arrival(Call(intake, keeping)))
         if arrival.taken_along:
             self._lead(way, arrival)
         elif arrival.starts:
             try:
-                return register_contact(intake, among=among)
+                return _register_alone(arrival.call, among)
             finally:
                 self._end(way, arrival)
         return _result(arrival, among)
@@ -125,8 +124,8 @@ class Gathering:
         """Register the leader and those it takes along, and say what became of each as soon as that is committed."""
         arrivals = [leader, *leader.taken_along]
         try:
-            register_chunk(
-                [arrival.intake for arrival in arrivals],
+            register_calls(
+                [arrival.call for arrival in arrivals],
                 among=way.among,
                 committed=lambda outcomes: self._settle(way, arrivals, outcomes),
             )
@@ -159,10 +158,15 @@ def _begin(arrival: Arrival) -> None:
     arrival.woken.set()
 
 
+def _register_alone(call: Call, among: Collection[int] | None) -> Registration:
+    with doing(call.keeping):
+        return register_contact(call.intake, among=among)
+
+
 def _result(arrival: Arrival, among: Collection[int] | None) -> Registration:
     """Return what became of an arrival that did not go alone, or raise it; register it now if that is not known."""
     if arrival.outcome is None:
-        return register_contact(arrival.intake, among=among)
+        return _register_alone(arrival.call, among)
     if isinstance(arrival.outcome, Registration):
         return arrival.outcome
     raise copy(arrival.outcome)  # Others raise it, too, each in a thread of their own.

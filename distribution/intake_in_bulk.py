@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from crm_project.access.idempotency import Hindrance, Keeping, answered_or_running, keep_all
 from crm_project.api.refusals import Refusal
 from crm_project.statements import KeptStatement
 from crm_project.statements_for_many import KeptInserts, packed
@@ -28,22 +29,53 @@ MOST_IN_A_CHUNK = 100
 type Event = tuple[int, str]
 type Sent = tuple[str, str]  # an external id to a source
 type Writer = tuple[int, int]  # a lead on a source
-type Told = Callable[[Sequence[Registration | Refusal]], None]
+type Result = Registration | Refusal | Hindrance
+type Told = Callable[[Sequence[Result]], None]
+
+
+class Call(NamedTuple):
+    """A call that registers a contact, and how its answer is kept when it has an Idempotency-Key."""
+
+    intake: Intake
+    keeping: Keeping | None = None
 
 
 @in_transaction
-def register_chunk(
-    intakes: Sequence[Intake], *, among: Collection[int] | None = None, committed: Told | None = None
-) -> list[Registration | Refusal]:
+def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None = None) -> list[Registration | Refusal]:
     """Store the contacts in their order, and return for each what `register_contact` would return or raise.
 
-    What is refused hinders no other. `among` are the sources that exist for the caller, None for all; `committed` is
-    told the same as soon as it is committed, before anything that follows.
+    What is refused hinders no other. `among` are the sources that exist for the caller, None for all.
     """
-    chunk = Chunk.read(intakes, _sources(intakes, among))
-    results = [chunk.register(intake) for intake in intakes]
+    return _registered(intakes, among)
+
+
+@in_transaction
+def register_calls(
+    calls: Sequence[Call], *, among: Collection[int] | None = None, committed: Told | None = None
+) -> list[Result]:
+    """Do for each call what `register_contact` does, answer kept included; return what it would return or raise.
+
+    `committed` is told the same as soon as it is committed, before anything that follows.
+    """
+    results: list[Result] = []
     if committed is not None:
         after_commit(committed, results)
+    hindrances = answered_or_running([call.keeping for call in calls])
+    left = {place: call for place, call in enumerate(calls) if place not in hindrances}
+    registered = dict(zip(left, _registered([call.intake for call in left.values()], among), strict=True))
+    keep_all(
+        (call.keeping, registered[place])
+        for place, call in left.items()
+        if call.keeping and isinstance(registered[place], Registration)
+    )
+    outcomes = {**hindrances, **registered}
+    results += [outcomes[place] for place in range(len(calls))]
+    return results
+
+
+def _registered(intakes: Sequence[Intake], among: Collection[int] | None) -> list[Registration | Refusal]:
+    chunk = Chunk.read(intakes, _sources(intakes, among))
+    results = [chunk.register(intake) for intake in intakes]
     chunk.store()
     return results
 

@@ -23,7 +23,7 @@ from crm_project.access.callers import (
     REGISTERING,
 )
 from crm_project.access.errors import NeedsAllSources
-from crm_project.access.idempotency import call_of
+from crm_project.access.idempotency import call_of, keeping_of
 from crm_project.access.serializers import REASON
 from crm_project.access.views import ReadViewSet, SettingsViewSet, missing_when
 from crm_project.api.etags import ETAG, etag_of, if_match
@@ -222,7 +222,8 @@ class ContactViewSet(ReadViewSet):
     def create(self, request: Request) -> Response:
         """Register a contact: it is given to an operator by draw, or waits."""
         intake = Intake(**intake_serializer(get_language()).run_validation(request.data))
-        return self.answer(lambda: gathering.register(intake, among=self.caller.source_ids), self._show_registered)
+        keeping = keeping_of(request, self.caller, self._show_registered)
+        return self._show_registered(gathering.register(intake, among=self.caller.source_ids, keeping=keeping))
 
     @action(detail=False, methods=["post"], serializer_class=BulkIntakeSerializer)
     def bulk(self, request: Request) -> Response:

@@ -7,15 +7,15 @@ The header and what is answered follow draft-ietf-httpapi-idempotency-key-header
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from http import HTTPMethod, HTTPStatus
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import ParseError, ValidationError
@@ -27,7 +27,8 @@ from crm_project.access.callers import Caller
 from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, StillRunning
 from crm_project.access.models import KeptAnswer
 from crm_project.api.etags import ETAG
-from crm_project.statements import KeptInsert, KeptStatement
+from crm_project.statements import KeptInsert, KeptStatement, database_of_thread, run_on
+from crm_project.statements_for_many import KeptInserts, packed
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -38,6 +39,7 @@ VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 type Once = Callable[[Callable[[], Any]], Any]
+type Hindrance = AnsweredBefore | IdempotencyKeyReused | StillRunning
 type Finish = Callable[[list[Any]], Response]
 
 
@@ -45,7 +47,7 @@ class AnsweredBefore(Exception):
     """The call has been answered before; nothing was done."""
 
     def __init__(self, answer: KeptAnswer) -> None:
-        super().__init__(answer.key)
+        super().__init__(answer)
         self.answer = answer
 
 
@@ -53,8 +55,8 @@ class Retryable:
     """One call with an Idempotency-Key."""
 
     def __init__(self, caller: Caller, key: str, fingerprint: str) -> None:
-        self._caller = caller.identity
-        self._key = key
+        self.caller = caller.identity
+        self.key = key
         self._fingerprint = fingerprint
 
     def once[T](self, work: Callable[[], T], show: Callable[[T], Response]) -> T:
@@ -94,12 +96,12 @@ class Retryable:
         `behind` is how many answers there were before; `finish` makes the answer to the call of them at the last.
         Raises StillRunning when somebody else, with the same key, has gone on meanwhile, and what `begun` raises.
         """
-        if not _lock(self._caller, self._key):
+        if not all(_locked([self])):
             raise StillRunning
         if len(self.begun()) != behind:
             raise StillRunning
         result = work()
-        kept = KeptAnswer.objects.filter(caller=self._caller, key=self._key)
+        kept = KeptAnswer.objects.filter(caller=self.caller, key=self.key)
         # Read again, now that nobody changes it: what was answered before may have been emptied meanwhile.
         kept.update(fingerprint=self._fingerprint)
         so_far = self.begun() + show(result)
@@ -107,14 +109,33 @@ class Retryable:
         self._store(Response(so_far, status=UNFINISHED) if finish is None else finish(so_far))
         return result
 
-    def _lock_unanswered(self) -> None:
-        if not _lock(self._caller, self._key):
+    def refuse_unless_new(self, *, locked: bool, answers: Iterable[KeptAnswer]) -> None:
+        """Raise what `once` raises: `locked` says whether the call could be locked, `answers` are those to its key."""
+        if not locked:
             raise StillRunning
-        if kept := self._kept():
+        if kept := self._valid(answers):
             raise AnsweredBefore(kept)
 
+    def values(self, response: Response) -> dict[str, Any]:
+        """Return the row of the kept answer."""
+        return {
+            "caller": self.caller,
+            "key": self.key,
+            "fingerprint": self._fingerprint,
+            "status": response.status_code,
+            "body": JSONRenderer().render(response.data).decode(),
+            "etag": response.headers.get(ETAG, ""),
+        }
+
+    def _lock_unanswered(self) -> None:
+        [locked] = _locked([self])
+        self.refuse_unless_new(locked=locked, answers=_answers(self.caller, self.key))
+
     def _kept(self) -> KeptAnswer | None:
-        for answer in _answers(self._caller, self._key):
+        return self._valid(_answers(self.caller, self.key))
+
+    def _valid(self, answers: Iterable[KeptAnswer]) -> KeptAnswer | None:
+        for answer in answers:
             if answer.created_at <= timezone.now() - KEPT_FOR:
                 answer.delete()
             elif answer.fingerprint != self._fingerprint:
@@ -123,27 +144,52 @@ class Retryable:
                 return answer
         return None
 
-    def _store(self, response: Response) -> bool:
-        return _insert_answer(
-            KeptAnswer(
-                caller=self._caller,
-                key=self._key,
-                fingerprint=self._fingerprint,
-                status=response.status_code,
-                body=JSONRenderer().render(response.data).decode(),
-                etag=response.headers.get(ETAG, ""),
-            )
-        )
+    def _store(self, response: Response) -> None:
+        _insert_answer.values(**self.values(response))
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How the work of a call with an Idempotency-Key is done once: what `show` makes of its result is kept."""
+
+    call: Retryable
+    show: Callable[[Any], Response]
+
+    def __call__[T](self, work: Callable[[], T]) -> T:
+        """Do the work in the transaction that is open. Raises what `Retryable.once` raises."""
+        return self.call.once(work, self.show)
+
+
+def answered_or_running(keepings: Sequence[Keeping | None]) -> dict[int, Hindrance]:
+    """Lock the calls in the transaction that is open, and return by place what `Retryable.once` would raise for each.
+
+    Of several with the same key the first alone may be done. None stands for a call without one.
+    """
+    calls = {place: keeping.call for place, keeping in enumerate(keepings) if keeping}
+    return dict(_hindered(calls)) if calls else {}
+
+
+def _hindered(calls: Mapping[int, Retryable]) -> Iterator[tuple[int, Hindrance]]:
+    locked = _locked(list(calls.values()))
+    callers, keys = {call.caller for call in calls.values()}, {call.key for call in calls.values()}
+    answers = _answers_to_all(packed(callers), packed(keys))
+    seen: set[tuple[str, str]] = set()
+    for (place, call), got in zip(calls.items(), locked, strict=True):
+        name = (call.caller, call.key)
+        to_it = [answer for answer in answers if (answer.caller, answer.key) == name]
+        try:
+            call.refuse_unless_new(locked=got and name not in seen, answers=to_it)
+        except (AnsweredBefore, IdempotencyKeyReused, StillRunning) as hindrance:
+            yield place, hindrance
+        seen.add(name)
+
+
+def keep_all(done: Iterable[tuple[Keeping, Any]]) -> None:
+    """Keep the answers to calls that are done, by their results."""
+    _insert_answers.values(keeping.call.values(keeping.show(result)) for keeping, result in done)
 
 
 _once: ContextVar[Once | None] = ContextVar("once", default=None)
-
-
-@contextmanager
-def retryable[T](call: Retryable | None, show: Callable[[T], Response]) -> Iterator[None]:
-    """Let the first transaction within keep what `show` makes of its result; with None for a call nothing is kept."""
-    with doing(None if call is None else partial(call.once, show=show)):
-        yield
 
 
 @contextmanager
@@ -156,16 +202,17 @@ def doing(once: Once | None) -> Iterator[None]:
         _once.reset(token)
 
 
-def answer_is_kept() -> bool:
-    """Return whether the next transaction is to keep the answer to the present call."""
-    return _once.get() is not None
-
-
 def taken() -> Once | None:
     """Return the way to do the present call's work, once: the transactions that follow, as a drain's, are not it."""
     once = _once.get()
     _once.set(None)
     return once
+
+
+def keeping_of(request: Request, caller: Caller, show: Callable[[Any], Response]) -> Keeping | None:
+    """Return how the answer to the call is kept, None when it has no key. Raises BadIdempotencyKey."""
+    call = call_of(request, caller)
+    return None if call is None else Keeping(call, show)
 
 
 def call_of(request: Request, caller: Caller) -> Retryable | None:
@@ -216,23 +263,30 @@ def _fingerprint(request: Request) -> str:
     return _sha256(f"{request.method} {request.get_full_path()}\n".encode() + request._request.body).hexdigest()
 
 
-def _lock(caller: str, key: str) -> bool:
-    """Return whether the transaction got the call to itself; on SQLite, with its one writer, it always has."""
-    if connection.vendor != "postgresql":
-        return True
-    number = int.from_bytes(_sha256(f"{caller}\n{key}".encode()).digest()[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-        return bool(cursor.fetchone()[0])
+def _locked(calls: Sequence[Retryable]) -> list[bool]:
+    """Return which calls the transaction got to itself; on SQLite, with its one writer, all of them."""
+    database = database_of_thread()
+    if database.vendor != "postgresql":
+        return [True] * len(calls)
+    names = (f"{call.caller}\n{call.key}".encode() for call in calls)
+    numbers = [int.from_bytes(_sha256(name).digest()[:8], signed=True) for name in names]
+    return [got for (got,) in run_on(database, _LOCK_ALL, [numbers])]
 
 
 def _sha256(data: bytes) -> Any:
     return hashlib.sha256(data)
 
 
+_LOCK_ALL = "SELECT pg_try_advisory_xact_lock(number) FROM unnest(%s::bigint[]) AS number"
 _insert_answer = KeptInsert(KeptAnswer, ignore_conflicts=True)
+_insert_answers = KeptInserts(KeptAnswer)
 
 
 @KeptStatement
 def _answers(caller: Any, key: Any) -> Any:
     return KeptAnswer.objects.filter(caller=caller, key=key).order_by()
+
+
+@KeptStatement
+def _answers_to_all(callers: Any, keys: Any) -> Any:
+    return KeptAnswer.objects.filter(caller__among=callers, key__among=keys).order_by()

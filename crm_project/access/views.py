@@ -15,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from crm_project.access.acting import because
 from crm_project.access.callers import CREATING, MANAGING_ALL, READING, Caller, Right
-from crm_project.access.idempotency import AnsweredBefore, call_of, is_final, key_of, replay, retryable
+from crm_project.access.idempotency import AnsweredBefore, call_of, doing, is_final, keeping_of, key_of, replay
 from crm_project.access.permissions import caller_of
 from crm_project.access.schema import Call
 from crm_project.access.serializers import REASON
@@ -78,7 +78,7 @@ class AdmittingViewSet(GenericViewSet[Any]):
 
         `reason` is why the caller does it. Raises AnsweredBefore when there is an answer already.
         """
-        with because(reason), retryable(call_of(self.request, self.caller), show):
+        with because(reason), doing(keeping_of(self.request, self.caller, show)):
             return show(service())
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,6 @@ import pytest
 from django.db import OperationalError, connections
 
 from crm_project.access.acting import Actor, acting
-from crm_project.access.idempotency import doing
 from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.rows import assert_loads_are_true, make_operator, make_source
 from crm_project.testing.waiting import wait_until
@@ -20,7 +19,7 @@ from distribution import gathering as module
 from distribution.errors import PhoneUnreadable, SourceNotFound
 from distribution.gathering import FEWEST_TOGETHER, MOST_ALONE, Gathering
 from distribution.intake import Intake, Registration, register_contact
-from distribution.intake_in_bulk import register_chunk
+from distribution.intake_in_bulk import register_calls
 from distribution.models import Decision
 from leads.models import Contact, IdentityKind, Source
 
@@ -42,11 +41,11 @@ def chunks() -> Iterator[list[int]]:
     """How many were registered by each chunk."""
     lengths: list[int] = []
 
-    def noted(intakes: Any, **named: Any) -> Any:
-        lengths.append(len(intakes))
-        return register_chunk(intakes, **named)
+    def noted(calls: Any, **named: Any) -> Any:
+        lengths.append(len(calls))
+        return register_calls(calls, **named)
 
-    with patch.object(module, "register_chunk", noted):
+    with patch.object(module, "register_calls", noted):
         yield lengths
 
 
@@ -200,7 +199,7 @@ def test_decisions_name_who_called(gathering: Gathering, source: Source, chunks:
 def test_a_chunk_that_fails_leaves_each_to_go_alone(
     gathering: Gathering, source: Source, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with patch.object(module, "register_chunk", side_effect=ZeroDivisionError), crowd(gathering) as there:
+    with patch.object(module, "register_calls", side_effect=ZeroDivisionError), crowd(gathering) as there:
         calls = there.calls(MOST_ALONE + FEWEST_TOGETHER)
 
     assert all(call.result().created for call in calls)
@@ -211,11 +210,11 @@ def test_a_chunk_that_fails_leaves_each_to_go_alone(
 def test_when_nobody_knows_whether_it_was_committed_nobody_is_registered_again(
     gathering: Gathering, source: Source
 ) -> None:
-    def lose_the_answer_to_commit(intakes: Any, **_named: Any) -> Any:
-        register_chunk(intakes)
+    def lose_the_answer_to_commit(calls: Any, **_named: Any) -> Any:
+        register_calls(calls)
         raise OperationalError("server closed the connection unexpectedly")
 
-    with patch.object(module, "register_chunk", lose_the_answer_to_commit), crowd(gathering) as there:
+    with patch.object(module, "register_calls", lose_the_answer_to_commit), crowd(gathering) as there:
         there.calls(MOST_ALONE)
         together = there.calls(FEWEST_TOGETHER)
 
@@ -229,10 +228,10 @@ def test_what_fails_after_the_commit_takes_nothing_back_and_stores_nothing_again
     gathering: Gathering, source: Source
 ) -> None:
     def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
-        register_chunk(*arguments, **named)
+        register_calls(*arguments, **named)
         raise KeyError
 
-    with patch.object(module, "register_chunk", fail_at_what_follows), crowd(gathering) as there:
+    with patch.object(module, "register_calls", fail_at_what_follows), crowd(gathering) as there:
         calls = there.calls(MOST_ALONE + FEWEST_TOGETHER)
 
     assert all(call.result().created for call in calls)
@@ -245,11 +244,11 @@ def test_those_taken_along_are_answered_before_what_follows_the_commit(
     after, on = Event(), Event()
 
     def rest_after_the_commit(*arguments: Any, **named: Any) -> Any:
-        register_chunk(*arguments, **named)
+        register_calls(*arguments, **named)
         after.set()
         on.wait()
 
-    with patch.object(module, "register_chunk", rest_after_the_commit), crowd(gathering) as there:
+    with patch.object(module, "register_calls", rest_after_the_commit), crowd(gathering) as there:
         there.calls(MOST_ALONE)
         _leader, *others = there.calls(FEWEST_TOGETHER)
         there.release.set()
@@ -295,22 +294,6 @@ def test_nothing_is_remembered_of_who_has_gone(gathering: Gathering, source: Sou
         there.calls(MOST_ALONE + FEWEST_TOGETHER + 1)
 
     assert gathering._traffic == {}
-
-
-def test_a_call_whose_answer_is_kept_waits_for_nobody(gathering: Gathering, source: Source, chunks: list[int]) -> None:
-    kept: list[Any] = []
-
-    def once(work: Callable[[], Any]) -> Any:
-        kept.append(work())
-        return kept[0]
-
-    with crowd(gathering) as there:
-        waiting = there.calls(MOST_ALONE + 1)
-        with patch.object(module, "register_contact", register_contact), doing(once):
-            registration = gathering.register(Intake(source_code="telegram", external_id="kept"))
-
-        assert kept == [registration]
-        assert not any(call.done() for call in waiting)
 
 
 def test_more_than_fit_into_a_chunk_come_after_it(gathering: Gathering, source: Source, chunks: list[int]) -> None:
