@@ -98,4 +98,4 @@ def test_a_command_does_not_load_the_pages() -> None:
 
 
 def test_the_pages_are_as_django_wants_them() -> None:
-    assert admin.site.check(apps.get_app_configs()) == []
+    assert admin.site.check(list(apps.get_app_configs())) == []
