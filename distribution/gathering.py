@@ -44,6 +44,7 @@ class Arrival:
     call: Call
     taken_along: list["Arrival"] = field(default_factory=list)
     outcome: Outcome = None
+    is_settled: bool = False
     starts: bool = False
     woken: threading.Event = field(default_factory=threading.Event)
 
@@ -131,14 +132,14 @@ class Gathering:
             )
         except Exception as error:
             logger.exception("Registering %d arrivals together failed", len(arrivals))
-            if leader.outcome is None:
+            if not leader.is_settled:
                 # Only a database that is away may have committed all the same; else each finds out whose fault it was.
                 away = error if isinstance(error, OperationalError | InterfaceError) else None
                 self._settle(way, arrivals, [away] * len(arrivals))
 
     def _settle(self, way: Way, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]) -> None:
         for arrival, outcome in zip(arrivals, outcomes, strict=True):
-            arrival.outcome = outcome
+            arrival.outcome, arrival.is_settled = outcome, True
         self._end(way, arrivals[0])
 
     def _end(self, way: Way, arrival: Arrival) -> None:

@@ -30,7 +30,7 @@ type Event = tuple[int, str]
 type Sent = tuple[str, str]  # an external id to a source
 type Writer = tuple[int, int]  # a lead on a source
 type Result = Registration | Refusal | Hindrance
-type Told = Callable[[Sequence[Result]], None]
+type Told = Callable[[Sequence[Result | None]], None]
 
 
 class Call(NamedTuple):
@@ -52,12 +52,13 @@ def register_chunk(intakes: Sequence[Intake], *, among: Collection[int] | None =
 @in_transaction
 def register_calls(
     calls: Sequence[Call], *, among: Collection[int] | None = None, committed: Told | None = None
-) -> list[Result]:
+) -> list[Result | None]:
     """Do for each call what `register_contact` does, answer kept included; return what it would return or raise.
 
+    None is for a call that has to go alone afterwards, for the key that it shares with another or used a day ago.
     `committed` is told the same as soon as it is committed, before anything that follows.
     """
-    results: list[Result] = []
+    results: list[Result | None] = []
     if committed is not None:
         after_commit(committed, results)
     hindrances = answered_or_running([call.keeping for call in calls])
@@ -68,7 +69,7 @@ def register_calls(
         for place, call in left.items()
         if call.keeping and isinstance(registered[place], Registration)
     )
-    outcomes = {**hindrances, **registered}
+    outcomes: dict[int, Result | None] = {**hindrances, **registered}
     results += [outcomes[place] for place in range(len(calls))]
     return results
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Self
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
@@ -70,7 +71,15 @@ class BadIdempotencyKey(exceptions.APIException):
     default_detail = _("An Idempotency-Key is 1 to 255 visible ASCII characters, a UUID for example.")
 
 
-class IdempotencyKeyReused(exceptions.APIException):
+class NotCarriedOut(exceptions.APIException):
+    """The call with an Idempotency-Key is not the one to be done."""
+
+    def __copy__(self) -> Self:
+        """Return the same, said in the language of whoever copies it."""
+        return type(self)()
+
+
+class IdempotencyKeyReused(NotCarriedOut):
     """The key came with another call before."""
 
     status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
@@ -78,7 +87,7 @@ class IdempotencyKeyReused(exceptions.APIException):
     default_detail = _("This Idempotency-Key came with another call before. Give each call a key of its own.")
 
 
-class StillRunning(exceptions.APIException):
+class StillRunning(NotCarriedOut):
     """The first call with the key has not ended yet."""
 
     status_code = status.HTTP_409_CONFLICT

@@ -7,6 +7,7 @@ The header and what is answered follow draft-ietf-httpapi-idempotency-key-header
 import hashlib
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,7 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm_project.access.callers import Caller
-from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, StillRunning
+from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, NotCarriedOut, StillRunning
 from crm_project.access.models import KeptAnswer
 from crm_project.api.etags import ETAG
 from crm_project.statements import KeptInsert, KeptStatement, database_of_thread, run_on
@@ -39,7 +40,7 @@ VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 type Once = Callable[[Callable[[], Any]], Any]
-type Hindrance = AnsweredBefore | IdempotencyKeyReused | StillRunning
+type Hindrance = AnsweredBefore | NotCarriedOut
 type Finish = Callable[[list[Any]], Response]
 
 
@@ -136,7 +137,7 @@ class Retryable:
 
     def _valid(self, answers: Iterable[KeptAnswer]) -> KeptAnswer | None:
         for answer in answers:
-            if answer.created_at <= timezone.now() - KEPT_FOR:
+            if _is_too_old(answer):
                 answer.delete()
             elif answer.fingerprint != self._fingerprint:
                 raise IdempotencyKeyReused
@@ -160,28 +161,40 @@ class Keeping:
         return self.call.once(work, self.show)
 
 
-def answered_or_running(keepings: Sequence[Keeping | None]) -> dict[int, Hindrance]:
-    """Lock the calls in the transaction that is open, and return by place what `Retryable.once` would raise for each.
+def answered_or_running(keepings: Sequence[Keeping | None]) -> dict[int, Hindrance | None]:
+    """Lock the calls in the transaction that is open; return by place those that are not to be done in it.
 
-    Of several with the same key the first alone may be done. None stands for a call without one.
+    With each goes what `Retryable.once` would raise; None when only a later transaction can tell, for one whose key an
+    earlier of the calls has or had a day ago. A keeping that is None stands for a call without a key.
     """
     calls = {place: keeping.call for place, keeping in enumerate(keepings) if keeping}
     return dict(_hindered(calls)) if calls else {}
 
 
-def _hindered(calls: Mapping[int, Retryable]) -> Iterator[tuple[int, Hindrance]]:
+def _hindered(calls: Mapping[int, Retryable]) -> Iterator[tuple[int, Hindrance | None]]:
     locked = _locked(list(calls.values()))
-    callers, keys = {call.caller for call in calls.values()}, {call.key for call in calls.values()}
-    answers = _answers_to_all(packed(callers), packed(keys))
-    seen: set[tuple[str, str]] = set()
+    answers = {(answer.caller, answer.key): answer for answer in _answers_to(calls.values())}
+    to_be_done: set[tuple[str, str]] = set()
     for (place, call), got in zip(calls.items(), locked, strict=True):
         name = (call.caller, call.key)
-        to_it = [answer for answer in answers if (answer.caller, answer.key) == name]
+        answer = answers.get(name)
+        if name in to_be_done or (answer and _is_too_old(answer)):
+            yield place, None
+            continue
         try:
-            call.refuse_unless_new(locked=got and name not in seen, answers=to_it)
-        except (AnsweredBefore, IdempotencyKeyReused, StillRunning) as hindrance:
+            call.refuse_unless_new(locked=got, answers=[answer] if answer else [])
+        except (AnsweredBefore, NotCarriedOut) as hindrance:
             yield place, hindrance
-        seen.add(name)
+        else:
+            to_be_done.add(name)
+
+
+def _answers_to(calls: Iterable[Retryable]) -> Iterator[KeptAnswer]:
+    keys: dict[str, list[str]] = defaultdict(list)
+    for call in calls:
+        keys[call.caller].append(call.key)
+    for caller, of_caller in keys.items():
+        yield from _answers_to_many(caller, packed(of_caller))
 
 
 def keep_all(done: Iterable[tuple[Keeping, Any]]) -> None:
@@ -263,6 +276,10 @@ def _fingerprint(request: Request) -> str:
     return _sha256(f"{request.method} {request.get_full_path()}\n".encode() + request._request.body).hexdigest()
 
 
+def _is_too_old(answer: KeptAnswer) -> bool:
+    return answer.created_at <= timezone.now() - KEPT_FOR
+
+
 def _locked(calls: Sequence[Retryable]) -> list[bool]:
     """Return which calls the transaction got to itself; on SQLite, with its one writer, all of them."""
     database = database_of_thread()
@@ -287,6 +304,7 @@ def _answers(caller: Any, key: Any) -> Any:
     return KeptAnswer.objects.filter(caller=caller, key=key).order_by()
 
 
+# The index begins with the caller: several of them among its conditions would read the whole table.
 @KeptStatement
-def _answers_to_all(callers: Any, keys: Any) -> Any:
-    return KeptAnswer.objects.filter(caller__among=callers, key__among=keys).order_by()
+def _answers_to_many(caller: Any, keys: Any) -> Any:
+    return KeptAnswer.objects.filter(caller=caller, key__among=keys).order_by()

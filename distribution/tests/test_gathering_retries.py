@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 from concurrent.futures import Future
+from copy import copy
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 from model_bakery import baker
 from rest_framework.response import Response
 
@@ -70,7 +73,7 @@ def arrive(there: Crowd, number: int) -> list[Future[Registration]]:
 
 
 class TestThoseWhoWait:
-    def test_go_together_and_each_answer_is_kept(self) -> None:
+    def test_go_together_and_each_answer_is_kept(self, caplog: pytest.LogCaptureFixture) -> None:
         with (
             patch.object(module, "register_calls", wraps=register_calls) as together,
             crowd(Gathering()) as there,
@@ -79,7 +82,7 @@ class TestThoseWhoWait:
             there.release.set()
             contacts = {one.result().contact.external_id: one.result().contact.pk for one in calls}
 
-        assert together.call_count == 1
+        assert (together.call_count, caplog.text) == (1, "")
         assert kept() == contacts == stored()
         assert_loads_are_true()
 
@@ -89,6 +92,54 @@ class TestThoseWhoWait:
 
         assert kept() == stored()
         assert len(stored()) == MOST_ALONE + FEWEST_TOGETHER
+
+    def test_with_one_key_get_one_contact(self) -> None:
+        with crowd(Gathering()) as there:
+            arrive(there, MOST_ALONE)
+            same = [there.call("same", keeping=keeping("same")) for _number in range(FEWEST_TOGETHER)]
+
+        outcomes = Counter(type(one.exception()) for one in same)
+        assert outcomes == {type(None): 1, AnsweredBefore: FEWEST_TOGETHER - 1}
+        assert kept()["same"] == stored()["same"]
+
+    def test_are_done_once_whose_key_was_used_a_day_ago(self, caplog: pytest.LogCaptureFixture) -> None:
+        with crowd(Gathering()) as there:
+            arrive(there, MOST_ALONE)
+            for name in "abcd":
+                answered(name)
+            KeptAnswer.objects.update(created_at=timezone.now() - KEPT_FOR)
+            used_before = [there.call(name, keeping=keeping(name)) for name in "abcd"]
+
+        assert all(one.result().created for one in used_before)
+        assert kept() == stored()
+        assert caplog.text == ""
+
+    def test_are_not_done_again_when_what_follows_the_commit_fails(self) -> None:
+        def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
+            register_calls(*arguments, **named)
+            raise KeyError
+
+        answered("old")
+        KeptAnswer.objects.update(created_at=timezone.now() - KEPT_FOR)
+        with patch.object(module, "register_calls", fail_at_what_follows), crowd(Gathering()) as there:
+            there.calls(MOST_ALONE)
+            leader = there.call("old", keeping=keeping("old"))
+            others = there.calls(FEWEST_TOGETHER)
+
+        assert leader.result().created
+        assert all(one.result().created for one in others)
+        assert len(stored()) == Contact.objects.count() == MOST_ALONE + 1 + FEWEST_TOGETHER
+
+    def test_are_refused_in_their_own_language(self) -> None:
+        with crowd(Gathering()) as there:
+            arrive(there, MOST_ALONE)
+            answered("key", fingerprint="of another body")
+            refused = there.call("lead", keeping=keeping("key"))
+            arrive(there, FEWEST_TOGETHER)
+
+        with override("ru"):
+            said = str(copy(refused.exception()))
+        assert said == "Этот Idempotency-Key уже приходил с другим вызовом. Давайте каждому вызову свой ключ."
 
     def test_are_each_told_what_became_of_their_own_key(self) -> None:
         before = answered("answered")
@@ -124,10 +175,27 @@ class TestCallsThatAreRegisteredTogether:
         assert stored() == {}
 
     def test_with_one_key_are_done_once(self) -> None:
-        results = register_calls([call(external_id, key="same") for external_id in "abc"])
+        first, *others = register_calls([call(external_id, key="same") for external_id in "abc"])
 
-        assert Counter(map(type, results)) == {Registration: 1, StillRunning: 2}
+        assert isinstance(first, Registration)
+        assert others == [None, None]
         assert kept() == {"same": stored()["a"]}
+
+    def test_with_one_key_that_was_answered_are_all_told_the_answer(self) -> None:
+        answered("same")
+
+        results = register_calls([call(external_id, key="same") for external_id in "ab"])
+
+        assert [type(one) for one in results] == [AnsweredBefore] * 2
+
+    def test_do_not_suffer_from_another_with_their_key(self) -> None:
+        before = answered("key")
+
+        foreign, own = register_calls([call("foreign", "key", fingerprint="of another body"), call("own", "key")])
+
+        assert isinstance(foreign, IdempotencyKeyReused)
+        assert isinstance(own, AnsweredBefore)
+        assert own.answer == before
 
     def test_with_the_key_of_another_call_are_refused(self) -> None:
         answered("key", fingerprint="of another body")
@@ -137,13 +205,12 @@ class TestCallsThatAreRegisteredTogether:
         assert isinstance(result, IdempotencyKeyReused)
         assert stored() == {}
 
-    def test_may_use_a_key_whose_answer_is_too_old(self) -> None:
+    def test_go_alone_when_the_answer_to_their_key_is_too_old(self) -> None:
         answered("lead")
         KeptAnswer.objects.update(created_at=timezone.now() - KEPT_FOR)
 
-        register_calls([call("lead")])
-
-        assert kept() == stored()
+        assert register_calls([call("lead")]) == [None]
+        assert stored() == {}
 
     def test_do_not_see_the_answers_to_other_callers(self) -> None:
         answered("lead")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from model_bakery import baker
 from rest_framework.test import APIClient
 
-from crm_project.access.idempotency import KEPT_FOR, REPLAYED, change_answers
+from crm_project.access.idempotency import KEPT_FOR, REPLAYED, _answers_to_many, change_answers
 from crm_project.access.keys import make_key
 from crm_project.access.models import KeptAnswer
 from crm_project.router import router
@@ -333,3 +333,23 @@ def test_an_answer_that_somebody_changed_meanwhile_is_changed_as_it_is_now() -> 
     change_answers('"lead_id":5,', forget_the_name)
 
     assert json.loads(KeptAnswer.objects.get().body) == {"lead_id": 5, "name": "", "note": ""}
+
+
+@pytest.mark.postgresql
+def test_answers_to_many_calls_are_found_in_the_index_among_many_answers() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO access_keptanswer (caller, key, fingerprint, status, body, created_at)"
+            " SELECT 'key:1', 'key_' || number, '', 201, repeat('x', 400), now()"
+            " FROM generate_series(1, 20000) AS number"
+        )
+        cursor.execute("ANALYZE access_keptanswer")
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        sql = _answers_to_many._text(connection).sql
+        cursor.execute(f"PREPARE answers AS {sql.replace('%s', '$1', 1).replace('%s', '$2', 1)}")
+        cursor.execute("EXPLAIN EXECUTE answers('key:1', '[]')")
+        plan = " ".join(line for (line,) in cursor.fetchall())
+        cursor.execute("DEALLOCATE answers")
+
+    assert "Seq Scan" not in plan
+    assert "kept_answer_once_per_caller_and_key" in plan
