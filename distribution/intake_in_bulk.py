@@ -55,7 +55,7 @@ def register_calls(
 ) -> list[Result | None]:
     """Do for each call what `register_contact` does, answer kept included; return what it would return or raise.
 
-    None is for a call that has to go alone afterwards, for the key that it shares with another or used a day ago.
+    None is for a call that has to go alone afterwards, because of its Idempotency-Key (`answered_or_running`).
     `committed` is told the same as soon as it is committed, before anything that follows.
     """
     results: list[Result | None] = []

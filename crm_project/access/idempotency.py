@@ -164,8 +164,9 @@ class Keeping:
 def answered_or_running(keepings: Sequence[Keeping | None]) -> dict[int, Hindrance | None]:
     """Lock the calls in the transaction that is open; return by place those that are not to be done in it.
 
-    With each goes what `Retryable.once` would raise; None when only a later transaction can tell, for one whose key an
-    earlier of the calls has or had a day ago. A keeping that is None stands for a call without a key.
+    With each goes what `Retryable.once` would raise. None is for those that a later transaction has to do: of several
+    with the same key all but the first, and one whose key was used longer ago than answers are kept. A keeping that is
+    None stands for a call without a key.
     """
     calls = {place: keeping.call for place, keeping in enumerate(keepings) if keeping}
     return dict(_hindered(calls)) if calls else {}
