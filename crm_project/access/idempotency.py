@@ -110,11 +110,11 @@ class Retryable:
         self._store(Response(so_far, status=UNFINISHED) if finish is None else finish(so_far))
         return result
 
-    def refuse_unless_new(self, *, locked: bool, answers: Iterable[KeptAnswer]) -> None:
-        """Raise what `once` raises: `locked` says whether the call could be locked, `answers` are those to its key."""
+    def refuse_unless_new(self, *, locked: bool, answer: KeptAnswer | None) -> None:
+        """Raise what `once` raises: `locked` says whether the call could be locked, `answer` is that to its key."""
         if not locked:
             raise StillRunning
-        if kept := self._valid(answers):
+        if kept := self._valid(answer):
             raise AnsweredBefore(kept)
 
     def values(self, response: Response) -> dict[str, Any]:
@@ -130,20 +130,23 @@ class Retryable:
 
     def _lock_unanswered(self) -> None:
         [locked] = _locked([self])
-        self.refuse_unless_new(locked=locked, answers=_answers(self.caller, self.key))
+        self.refuse_unless_new(locked=locked, answer=self._answer())
 
     def _kept(self) -> KeptAnswer | None:
-        return self._valid(_answers(self.caller, self.key))
+        return self._valid(self._answer())
 
-    def _valid(self, answers: Iterable[KeptAnswer]) -> KeptAnswer | None:
-        for answer in answers:
-            if _is_too_old(answer):
-                answer.delete()
-            elif answer.fingerprint != self._fingerprint:
-                raise IdempotencyKeyReused
-            else:
-                return answer
-        return None
+    def _answer(self) -> KeptAnswer | None:
+        return next(iter(_answers(self.caller, self.key)), None)
+
+    def _valid(self, answer: KeptAnswer | None) -> KeptAnswer | None:
+        if answer is None:
+            return None
+        if _is_too_old(answer):
+            answer.delete()
+            return None
+        if answer.fingerprint != self._fingerprint:
+            raise IdempotencyKeyReused
+        return answer
 
     def _store(self, response: Response) -> None:
         _insert_answer.values(**self.values(response))
@@ -183,7 +186,7 @@ def _hindered(calls: Mapping[int, Retryable]) -> Iterator[tuple[int, Hindrance |
             yield place, None
             continue
         try:
-            call.refuse_unless_new(locked=got, answers=[answer] if answer else [])
+            call.refuse_unless_new(locked=got, answer=answer)
         except (AnsweredBefore, NotCarriedOut) as hindrance:
             yield place, hindrance
         else:

@@ -101,6 +101,12 @@ def crowd(gathering: Gathering, alone: Callable[..., Registration] = register_co
             end.set()
 
 
+def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
+    """Register the calls, and fail behind the commit."""
+    register_calls(*arguments, **named)
+    raise KeyError
+
+
 def test_whoever_comes_alone_goes_alone(gathering: Gathering, source: Source, chunks: list[int]) -> None:
     registration = gathering.register(Intake(source_code="telegram", external_id="one"))
 
@@ -227,10 +233,6 @@ def test_when_nobody_knows_whether_it_was_committed_nobody_is_registered_again(
 def test_what_fails_after_the_commit_takes_nothing_back_and_stores_nothing_again(
     gathering: Gathering, source: Source
 ) -> None:
-    def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
-        register_calls(*arguments, **named)
-        raise KeyError
-
     with patch.object(module, "register_calls", fail_at_what_follows), crowd(gathering) as there:
         calls = there.calls(MOST_ALONE + FEWEST_TOGETHER)
 

@@ -3,7 +3,6 @@
 import json
 from concurrent.futures import Future
 from copy import copy
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -25,7 +24,7 @@ from distribution.errors import PhoneUnreadable
 from distribution.gathering import FEWEST_TOGETHER, MOST_ALONE, Gathering
 from distribution.intake import Intake, Registration
 from distribution.intake_in_bulk import Call, register_calls
-from distribution.tests.test_gathering import Crowd, crowd
+from distribution.tests.test_gathering import Crowd, crowd, fail_at_what_follows
 from leads.models import Contact, IdentityKind, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,10 +115,6 @@ class TestThoseWhoWait:
         assert caplog.text == ""
 
     def test_are_not_done_again_when_what_follows_the_commit_fails(self) -> None:
-        def fail_at_what_follows(*arguments: Any, **named: Any) -> Any:
-            register_calls(*arguments, **named)
-            raise KeyError
-
         answered("old")
         KeptAnswer.objects.update(created_at=timezone.now() - KEPT_FOR)
         with patch.object(module, "register_calls", fail_at_what_follows), crowd(Gathering()) as there:

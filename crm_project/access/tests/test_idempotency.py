@@ -19,6 +19,7 @@ from crm_project.router import router
 from crm_project.testing.api import errors
 from crm_project.testing.clients import key_for, make_client, with_key
 from crm_project.testing.concurrency import run_concurrently
+from crm_project.testing.plans import kept_plan
 from crm_project.testing.rows import arrive, make_operator, make_source
 from distribution import intake
 from distribution.handling import close_contact
@@ -344,12 +345,7 @@ def test_answers_to_many_calls_are_found_in_the_index_among_many_answers() -> No
             " FROM generate_series(1, 20000) AS number"
         )
         cursor.execute("ANALYZE access_keptanswer")
-        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        sql = _answers_to_many._text(connection).sql
-        cursor.execute(f"PREPARE answers AS {sql.replace('%s', '$1', 1).replace('%s', '$2', 1)}")
-        cursor.execute("EXPLAIN EXECUTE answers('key:1', '[]')")
-        plan = " ".join(line for (line,) in cursor.fetchall())
-        cursor.execute("DEALLOCATE answers")
 
+    plan = kept_plan(_answers_to_many, "'key:1'", "'[]'")
     assert "Seq Scan" not in plan
     assert "kept_answer_once_per_caller_and_key" in plan
