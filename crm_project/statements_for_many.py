@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
+from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
 
 from crm_project.statements import PLAIN, became_stored, database_of_thread, given_fields, run_on
 
@@ -126,8 +126,8 @@ class KeptInserts[M: Model]:
 
 
 def _as_json(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
-    """Return the value as the packed row holds it: PostgreSQL takes JSON within JSON, SQLite its text."""
-    if isinstance(field, JSONField) and database.vendor == "postgresql":
+    """Return the value as the packed row holds it: PostgreSQL takes JSON within JSON and moments as they are."""
+    if isinstance(field, (DateTimeField, JSONField)) and database.vendor == "postgresql":
         return value
     return field.get_db_prep_save(value, database)
 

@@ -217,10 +217,21 @@ def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]
     asked = {_event(one, sources) for one in _of(intakes, sources) if one.event_id}
     if not asked:
         return {}
-    events = SourceEvent.objects.select_related("contact__source", "contact__operator").filter(
-        source__in={source_id for source_id, _event_id in asked}, event_id__in={event_id for _id, event_id in asked}
-    )
-    return {(event.source_id, event.event_id): event.contact for event in events}
+    source_ids, event_ids = map(set, zip(*asked, strict=True))
+    known = {
+        (source_id, event_id): contact_id
+        for source_id, event_id, contact_id in _known_events(packed(source_ids), packed(event_ids))
+        if (source_id, event_id) in asked
+    }
+    contacts = Contact.objects.select_related("source", "operator").in_bulk(known.values()) if known else {}
+    # One that was pruned in between has taken its event along.
+    return {event: contacts[contact_id] for event, contact_id in known.items() if contact_id in contacts}
+
+
+@KeptStatement
+def _known_events(source_ids: Any, event_ids: Any) -> QuerySet[Any, Any]:
+    events = SourceEvent.objects.filter(source__among=source_ids, event_id__among=event_ids)
+    return events.order_by().values_list("source_id", "event_id", "contact_id")
 
 
 def _open_contacts(leads: Mapping[Known, int], sources: Sequence[Source]) -> dict[Writer, Contact]:

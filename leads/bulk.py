@@ -5,7 +5,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from django.utils.translation import get_language
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
@@ -15,17 +14,18 @@ from crm_project.api.refusals import Refusal
 from distribution.intake import Intake, Registration
 from distribution.intake_in_bulk import MOST_IN_A_CHUNK, register_chunk
 from distribution.queue import draining_at_the_end
-from leads.showing import intake_serializer, shown_as_registered
+from leads.serializers import IntakeSerializer
+from leads.showing import shown_as_registered
 
 type Row = Intake | ValidationError
 type Result = Registration | Refusal
 type Outcome = Result | ValidationError
 
 
-def read(row: Any) -> Row:
+def read(row: Any, serializer: IntakeSerializer) -> Row:
     """Return what a row says, or what is wrong with it."""
     try:
-        return Intake(**intake_serializer(get_language()).run_validation(row))
+        return Intake(**serializer.run_validation(row))
     except ValidationError as error:
         return error
 

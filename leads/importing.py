@@ -12,6 +12,7 @@ from itertools import batched, islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
@@ -20,6 +21,7 @@ from crm_project.api.refusals import Refusal
 from distribution.intake import Intake
 from distribution.intake_in_bulk import MOST_IN_A_CHUNK, refusals, register_chunk
 from leads.bulk import Outcome, Row, outcomes, read, readable
+from leads.showing import intake_serializer
 
 FIELDS = ("external_id", "source_code", "name", "phone", "email", "text", "event_id")
 STANDARD_INPUT = "-"
@@ -75,10 +77,11 @@ class ContactTable:
 
     def lines(self) -> Iterator[Line]:
         """Yield the rows below the headings."""
+        serializer = intake_serializer(get_language())
         for number, cells in enumerate(islice(self._rows(), 1, None), 1):
             named = dict(zip(self.headings, cells, strict=False))
             event_id = f"import:{self._name}:{number}"
-            yield Line(number, cells, read(self._columns.said_by(named, event_id)))
+            yield Line(number, cells, read(self._columns.said_by(named, event_id), serializer))
 
     def _rows(self) -> Iterator[list[str]]:
         with self._readable() as text:

@@ -228,7 +228,8 @@ class ContactViewSet(ReadViewSet):
     @action(detail=False, methods=["post"], serializer_class=BulkIntakeSerializer)
     def bulk(self, request: Request) -> Response:
         """Register many contacts: what becomes of each, in their order."""
-        rows = [bulk.read(row) for row in self.validated(request)["contacts"]]
+        serializer = intake_serializer(get_language())
+        rows = [bulk.read(row, serializer) for row in self.validated(request)["contacts"]]
         return bulk.register(rows, among=self.caller.source_ids, call=call_of(request, self.caller))
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -180,6 +180,16 @@ class TestWhatWasSentBefore:
         assert Contact.objects.count() == 1
 
 
+    def test_and_pruned_at_this_moment_is_new(self) -> None:
+        source = make_source({make_operator(): 1})
+        pruned = [[(source.pk, "update_1", 1_000_000)]]
+
+        with patch.object(intake_in_bulk, "_known_events", side_effect=pruned):
+            [contact] = registered(register_chunk([intake(source, event_id="update_1")]))
+
+        assert SourceEvent.objects.get().contact == contact
+
+
 class TestASourceThatReusesOpenContacts:
     def test_gives_the_open_contact_back(self) -> None:
         source = make_source({make_operator(): 1}, reuse_open_contact=True)

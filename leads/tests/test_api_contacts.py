@@ -119,6 +119,7 @@ class TestRegistering:
             ({"external_id": "x" * 256}, ("max_length", "external_id")),
             ({"external_id": "a\x00"}, ("null_characters_not_allowed", "external_id")),
             ({"external_id": "\ud800"}, ("surrogate_characters_not_allowed", "external_id")),
+            ({"text": "ends with half of a pair: \udfff"}, ("surrogate_characters_not_allowed", "text")),
             ({"external_id": {}}, ("invalid", "external_id")),
             ({"external_id": True}, ("invalid", "external_id")),
             ({"external_id": 1.5}, ("invalid", "external_id")),
