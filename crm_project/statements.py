@@ -5,25 +5,23 @@ the same text every time. Here the text is kept, one for each kind of database.
 """
 
 import inspect
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from itertools import chain, zip_longest
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, ForeignKey, IntegerField, Model, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
 
+from crm_project.sending import Returned, Row, database_of_thread, filled, of_thread, run_on
+
 # Fields whose values every driver takes as they are.
 PLAIN = (BooleanField, CharField, ForeignKey, IntegerField, TextField)
 
-type Row = Sequence[Any]
 type Change = tuple[QuerySet[Any], dict[str, Any]]
 type Converter = tuple[int, Callable[..., Any], Any]
 
@@ -82,7 +80,7 @@ class KeptText:
         """
         literals = [_literal(value) for value in parameters]
         left = tuple(value for value, literal in zip(parameters, literals, strict=True) if literal is None)
-        return _filled(sql, literals), left, self._given(left)
+        return filled(sql, literals), left, self._given(left)
 
     def _given(self, parameters: Sequence[Any]) -> list[tuple[int, int]]:
         """Return which places of the parameters are for values of a call, and the numbers of these."""
@@ -149,9 +147,9 @@ class KeptUpdate(KeptText):
         database = database_of_thread()
         text = self._text(database)
         parameters = self._parameters(text, values)
-        if _of_thread.bundle is None:
+        if of_thread.bundle is None:
             return run_on(database, text.sql, parameters, returns=bool(self._returning))
-        part = _of_thread.bundle.add(text.sql, parameters)
+        part = of_thread.bundle.add(text.sql, parameters)
         return [[Returned(part, column) for column in text.returned]]
 
     def _write(self, built: Change, database: BaseDatabaseWrapper) -> Text:
@@ -204,8 +202,8 @@ class KeptInsert[M: Model]:
         sql = self._texts.get(database.vendor) or self._write(database)
         for at, column in self._converted:
             values[at] = column.get_db_prep_save(values[at], database)
-        if _of_thread.bundle is not None and not self._ignore_conflicts:
-            return _of_thread.bundle.insert(sql, values, str(self._model._meta.pk.column), row)
+        if of_thread.bundle is not None and not self._ignore_conflicts:
+            return of_thread.bundle.insert(sql, values, str(self._model._meta.pk.column), row)
         return next((key for (key,) in run_on(database, sql, values)), None)
 
     def _write(self, database: BaseDatabaseWrapper) -> str:
@@ -238,10 +236,10 @@ class KeptCopy(KeptText):
         database = database_of_thread()
         text = self._text(database)
         parameters = self._parameters(text, values)
-        if _of_thread.bundle is None:
+        if of_thread.bundle is None:
             run_on(database, text.sql, parameters, returns=False)
         else:
-            _of_thread.bundle.add(text.sql, parameters)
+            of_thread.bundle.add(text.sql, parameters)
 
     def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
         sql, parameters = built.query.get_compiler(connection=database).as_sql()
@@ -253,123 +251,6 @@ class KeptCopy(KeptText):
 def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., QuerySet[Any, Any]]], KeptCopy]:
     """Return KeptCopy as a decorator that takes the model and the columns of the new rows."""
     return partial(KeptCopy, model=model, columns=columns)
-
-
-class Returned(NamedTuple):
-    """A value that an earlier part of the same statement returns."""
-
-    part: int
-    column: str
-
-    @property
-    def sql(self) -> str:
-        """Return the value as an expression."""
-        return f"(SELECT {self.column} FROM part_{self.part})"  # noqa: S608, both are names of ours
-
-
-# The same few bundles are sent again and again: their texts, and so what the driver makes of them, are kept.
-@lru_cache(maxsize=1024)
-def _with_returned(sql: str, *values: Returned | None) -> str:
-    """Return the statement with what earlier parts return in the places of the values, None for all others."""
-    return _filled(sql, [value and value.sql for value in values])
-
-
-@lru_cache(maxsize=256)
-def _joined(parts: tuple[str, ...], keys: tuple[Returned, ...]) -> str:
-    """Return the parts as one statement that returns the keys."""
-    named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(parts))
-    return f"WITH {named} SELECT {', '.join(key.sql for key in keys) or 'NULL'}"
-
-
-@dataclass
-class Bundle:
-    """Writes that are sent as one statement, each a part of it by its number."""
-
-    parts: list[str] = field(default_factory=list)
-    parameters: list[Any] = field(default_factory=list)
-    inserted: list[tuple[Model, Returned]] = field(default_factory=list)
-
-    def add(self, sql: str, parameters: Sequence[Any]) -> int:
-        """Add a write; return the number of its part."""
-        returned = [value if type(value) is Returned else None for value in parameters]
-        if any(returned):
-            sql = _with_returned(sql, *returned)
-            parameters = [value for value, known in zip(parameters, returned, strict=True) if known is None]
-        self.parts.append(sql)
-        self.parameters += parameters
-        return len(self.parts) - 1
-
-    def insert(self, sql: str, parameters: Sequence[Any], key_column: str, row: Model | None) -> Returned:
-        """Add the write of a row; return its key, which the row gets when it is there."""
-        key = Returned(self.add(sql, parameters), key_column)
-        if row is not None:
-            self.inserted.append((row, key))
-        return key
-
-    def run(self) -> None:
-        """Send the writes."""
-        keys = tuple(key for _row, key in self.inserted)
-        [found] = run_on(database_of_thread(), _joined(tuple(self.parts), keys), self.parameters)
-        for (row, _key), value in zip(self.inserted, found, strict=False):
-            row.pk = value
-
-
-class _OfThread(threading.local):
-    """What a thread keeps: its connection, and the writes that it sends together."""
-
-    database: BaseDatabaseWrapper | None = None
-    bundle: Bundle | None = None
-
-
-_of_thread = _OfThread()
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Send the kept writes of the block as one statement where the database takes several in one.
-
-    That is PostgreSQL, which saves the way there and back for each; SQLite, which is no way off, runs them one by one.
-    They must be different rows: all writes see the database as it was before, and of each other what is returned.
-    What ignores conflicts runs at once; a block within a block belongs to the outer one.
-    """
-    if database_of_thread().vendor != "postgresql" or _of_thread.bundle is not None:
-        yield
-        return
-    bundle = _of_thread.bundle = Bundle()
-    try:
-        yield
-    finally:
-        _of_thread.bundle = None
-    if bundle.parts:
-        bundle.run()
-
-
-def database_of_thread() -> BaseDatabaseWrapper:
-    """Return the connection of the thread, which Django looks up anew for each use."""
-    if _of_thread.database is None:
-        _of_thread.database = connections[DEFAULT_DB_ALIAS]
-    return _of_thread.database
-
-
-def run_on(database: Any, sql: str, values: Sequence[Any], *, returns: bool = True) -> list[Row]:
-    """Run a statement on the driver's own cursor and return its rows, none for one that returns nothing.
-
-    Django wraps each cursor for those who listen to what is run, a log or a wrapper: without them it is left bare.
-    """
-    if database.connection is None:
-        database.ensure_connection()
-    database.validate_no_broken_transaction()
-    with database.wrap_database_errors:
-        cursor = database.plain_cursor(sql)
-        if database.execute_wrappers or database.queries_logged:
-            cursor = database._prepare_cursor(cursor)
-        cursor.execute(sql, values)
-        return cursor.fetchall() if returns else []
-
-
-def _filled(sql: str, places: Sequence[str | None]) -> str:
-    """Return the statement with the texts in the places of its parameters; None leaves a place as it is."""
-    return "".join(chain(*zip_longest(sql.split("%s"), [text or "%s" for text in places], fillvalue="")))
 
 
 def _literal(value: Any) -> str | None:

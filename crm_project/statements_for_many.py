@@ -12,7 +12,8 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
 
-from crm_project.statements import PLAIN, became_stored, database_of_thread, given_fields, run_on
+from crm_project.sending import database_of_thread, run_on
+from crm_project.statements import PLAIN, became_stored, given_fields
 
 type Values = Mapping[str, Any]
 type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters

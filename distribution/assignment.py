@@ -9,7 +9,8 @@ from functools import partial
 
 from django.utils import timezone
 
-from crm_project.statements import KeptInsert, together
+from crm_project.sending import together
+from crm_project.statements import KeptInsert
 from crm_project.statements_for_many import KeptInserts
 from crm_project.webhooks.models import EventKind
 from distribution import ledger

@@ -8,7 +8,8 @@ from django.db import IntegrityError
 from django.db.models import Q, QuerySet
 
 from crm_project.api.refusals import Refusal
-from crm_project.statements import KeptInsert, KeptStatement, together
+from crm_project.sending import together
+from crm_project.statements import KeptInsert, KeptStatement
 from crm_project.statements_for_many import KeptInserts, packed
 from distribution.errors import EmailUnreadable, PhoneUnreadable
 from distribution.locks import identities_to_lock

@@ -28,7 +28,8 @@ from crm_project.access.callers import Caller
 from crm_project.access.errors import BadIdempotencyKey, IdempotencyKeyReused, NotCarriedOut, StillRunning
 from crm_project.access.models import KeptAnswer
 from crm_project.api.etags import ETAG
-from crm_project.statements import KeptInsert, KeptStatement, database_of_thread, run_on
+from crm_project.sending import database_of_thread, run_on
+from crm_project.statements import KeptInsert, KeptStatement
 from crm_project.statements_for_many import KeptInserts, packed
 
 HEADER = "Idempotency-Key"

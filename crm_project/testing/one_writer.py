@@ -19,7 +19,7 @@ PROTECTED = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # Runs what others wrote, as Django's cursor does.
-STATEMENTS = ("statements.py", "statements_for_many.py")
+STATEMENTS = ("statements.py", "statements_for_many.py", "sending.py")
 PASSING_ON = {Path(__file__), *(BASE_DIR / "crm_project" / name for name in STATEMENTS)}
 ENTRANCES = ("django/core/handlers/", "django/core/management/base.py")
 

@@ -11,7 +11,8 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from model_bakery import baker
 
-from crm_project.statements import Change, KeptInsert, KeptStatement, Parameter, kept_update, together
+from crm_project.sending import together
+from crm_project.statements import Change, KeptInsert, KeptStatement, Parameter, kept_update
 from crm_project.testing.plans import kept_plan
 from leads.models import Contact, Lead, Source, SourceEvent
 

@@ -179,7 +179,6 @@ class TestWhatWasSentBefore:
         assert (result, looks.call_count) == (Registration(contact, created=False), 2)
         assert Contact.objects.count() == 1
 
-
     def test_and_pruned_at_this_moment_is_new(self) -> None:
         source = make_source({make_operator(): 1})
         pruned = [[(source.pk, "update_1", 1_000_000)]]
