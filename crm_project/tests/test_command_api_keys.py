@@ -2,19 +2,25 @@
 
 from datetime import timedelta
 from io import StringIO
+from threading import Event
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 from model_bakery import baker
 
 from crm_project.access.models import ApiClient, ApiKey, KeptAnswer
 from crm_project.management.commands import prune_kept_answers
 from crm_project.testing.clients import with_key
+from crm_project.testing.concurrency import run_concurrently, somebody_waits_for_a_lock
 from crm_project.testing.rows import make_source
+from crm_project.testing.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
+
+SECONDS_TO_MEET = 10
 
 
 def said(*arguments: str, **options: Any) -> str:
@@ -140,3 +146,25 @@ class TestPruning:
     def test_a_dry_run_only_counts(self, answers: None) -> None:
         assert said("prune_kept_answers", "--dry-run") == "5 would be deleted.\n"
         assert KeptAnswer.objects.count() == 7
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.postgresql
+    def test_is_repeated_after_a_deadlock_with_somebody_who_changes_answers(self, answers: None) -> None:
+        old = KeptAnswer.objects.order_by("pk")[:5]
+        first, last = old[0], old[4]
+        last_is_held = Event()
+
+        def change_the_last_and_then_the_first() -> None:
+            with transaction.atomic():
+                KeptAnswer.objects.filter(pk=last.pk).update(body="{}")
+                last_is_held.set()
+                wait_until(somebody_waits_for_a_lock)
+                KeptAnswer.objects.filter(pk=first.pk).update(body="{}")
+
+        def prune() -> None:
+            assert last_is_held.wait(SECONDS_TO_MEET)
+            list(prune_kept_answers.delete_in_batches(KeptAnswer.objects.filter(pk__lte=last.pk)))
+
+        run_concurrently(change_the_last_and_then_the_first, prune)
+
+        assert KeptAnswer.objects.count() == 2

@@ -78,7 +78,7 @@ def test_a_database_that_does_not_limit_the_time_of_statements_is_refused(
     refused = manage("check_load", DATABASE_URL=pgbouncer.through(fresh_database), PGBOUNCER="1")
 
     assert refused.returncode == 1
-    assert f"ALTER ROLE postgres SET lock_timeout = {LOCK_TIMEOUT_SECONDS * 1000}" in refused.stderr
+    assert f'ALTER ROLE "postgres" SET lock_timeout = {LOCK_TIMEOUT_SECONDS * 1000}' in refused.stderr
 
 
 def test_other_limits_than_those_of_the_setting_are_refused(pgbouncer: PgBouncer, fresh_database: str) -> None:

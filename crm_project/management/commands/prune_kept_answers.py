@@ -13,6 +13,7 @@ from crm_project.access.models import KeptAnswer
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import stopping_between_steps, until
 from distribution.management.progress import with_progress
+from distribution.transactions import in_transaction
 
 ROWS_IN_A_BATCH = 1_000
 
@@ -43,4 +44,10 @@ class Command(DatabaseCommand):
 def delete_in_batches(answers: Any) -> Iterator[int]:
     """Delete the answers, a batch at each step, and yield how many that were."""
     while ids := list(answers.order_by("pk").values_list("pk", flat=True)[:ROWS_IN_A_BATCH]):
-        yield KeptAnswer.objects.filter(pk__in=ids).delete()[0]
+        yield delete(ids)
+
+
+@in_transaction
+def delete(ids: list[int]) -> int:
+    """Delete the answers that are still there, and return how many that were."""
+    return KeptAnswer.objects.filter(pk__in=ids).delete()[0]

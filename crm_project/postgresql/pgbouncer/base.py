@@ -24,7 +24,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         limits = self.settings_dict["TIME_LIMITS"]
         if self._limits_in_force(list(limits)) != limits:
             self.close()
-            raise NotSupportedError(how_to_limit(self.settings_dict["USER"], limits))
+            raise NotSupportedError(how_to_limit(self.ops.quote_name(self.settings_dict["USER"]), limits))
 
     @override
     def chunked_cursor(self) -> CursorWrapper:
@@ -46,7 +46,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def how_to_limit(role: str, limits: dict[str, int]) -> str:
-    """Return what to do so that PostgreSQL itself limits the time of every statement, in milliseconds."""
+    """Return what to do so that PostgreSQL itself limits the time of the role's statements, in milliseconds."""
     statements = " ".join(f"ALTER ROLE {role} SET {name} = {value};" for name, value in limits.items())
     return (
         "Through PgBouncer the limits that LOCK_TIMEOUT_SECONDS asks for are PostgreSQL's own. "
