@@ -102,7 +102,7 @@ class KeptStatement(KeptText):
     def __call__(self, *values: Any) -> list[Any]:
         """Run the statement with a value for each argument and return the rows.
 
-        Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
+        Raises TransactionManagementError when it locks its rows outside a transaction, as the ORM would.
         """
         database = database_of_thread()
         text = self._text(database)

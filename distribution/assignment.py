@@ -1,4 +1,4 @@
-"""Giving one contact to one operator: the rounds of a draw, and the only writes of operator and status."""
+"""Giving contacts to operators: the rounds of a draw, and the only writes of operator and status."""
 
 import secrets
 from collections import Counter

@@ -1,8 +1,8 @@
-"""Every row lock of the project. The rules are in docs/locking.md.
+"""Every lock on rows of what is distributed. The rules are in docs/locking.md.
 
 Order: identities, leads, sources, contacts, operators, weights; within a table by primary key. All are FOR NO KEY
-UPDATE, which lets other transactions insert rows that refer to the locked one; only a deletion takes the full FOR
-UPDATE.
+UPDATE, which lets other transactions insert rows that refer to the locked one; only what takes a row away from all who
+write to it, as a deletion does, takes the full FOR UPDATE.
 
 On SQLite the locks do nothing and need not: its transactions are IMMEDIATE, one writer at a time.
 """
@@ -70,9 +70,9 @@ def lock_for_draw(source: Source) -> None:
 
 
 def lock_for_draws(sources: Iterable[Source]) -> None:
-    """Lock those of the sources whose strategy counts what it gives. Raises SourceNotFound when one is gone."""
+    """Lock those of the sources whose strategy counts what it gives; one that is gone fails what is stored for it."""
     if counting := {source.pk for source in sources if STRATEGIES[source.strategy].counts}:
-        lock_sources(counting)
+        list(_locked(Source.objects.filter(pk__in=counting)).values_list("pk"))
 
 
 def lock_contact(contact_id: int) -> Contact:

@@ -41,7 +41,7 @@ def sources_heard(endpoint: Endpoint) -> list[int] | None:
 @transaction.atomic
 def add_secret(endpoint: Endpoint) -> str:
     """Return a new secret of the endpoint; the last one is valid for another day beside it, and none before that."""
-    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    Endpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
     now = timezone.now()
     endpoint.secrets.valid().filter(expires_at__isnull=False).update(expires_at=now)
     endpoint.secrets.filter(expires_at__isnull=True).update(expires_at=now + BOTH_VALID)

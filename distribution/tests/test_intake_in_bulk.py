@@ -25,6 +25,7 @@ from distribution.intake import Intake, Registration
 from distribution.intake_in_bulk import register_chunk
 from distribution.models import Decision, Event, LoadChange, RosterVersion
 from distribution.queue import drain
+from distribution.roster import delete_source
 from distribution.verification import verify
 from leads.models import Contact, Lead, Source, SourceEvent
 from operators.models import Operator, Weight
@@ -318,6 +319,21 @@ def test_the_statements_do_not_grow_with_the_contacts() -> None:
         register_chunk([intake(source, f"many_{place}", event_id=f"many_{place}") for place in range(100)])
 
     assert len(many) <= len(few) + 2
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_source_that_was_deleted_meanwhile_fails_its_own_contacts_alone() -> None:
+    gone, there = (make_source({make_operator(): 1}, strategy="smooth_weighted") for _time in range(2))
+    both = {source.code: source for source in (gone, there)}
+    many = [intake(gone, "tg:1"), intake(there, "tg:2")]
+    delete_source(gone.pk)
+
+    with patch.object(intake_in_bulk, "_sources", side_effect=[both, {there.code: there}]):
+        refused, stored = register_chunk(many)
+
+    assert isinstance(refused, SourceNotFound)
+    assert isinstance(stored, Registration)
 
 
 def test_somebody_who_came_on_the_list_meanwhile_is_locked_too() -> None:
