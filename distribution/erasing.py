@@ -13,7 +13,7 @@ from distribution.errors import LeadNotFound
 from distribution.locks import lock_leads_for_deletion
 from distribution.merging import ever_merged_with
 from distribution.transactions import in_transaction
-from leads.models import ERASED, Contact, Identity, Lead, SourceEvent
+from leads.models import ERASED, ROW_OF_A_TABLE, Contact, Identity, Lead, SourceEvent
 
 # What a contact says of a person, and what stands in its place.
 FORGOTTEN: dict[str, Any] = {"external_id": ERASED, "name": "", "phone": "", "email": "", "text": "", "data": {}}
@@ -35,7 +35,8 @@ def erase_lead(lead_id: int) -> Lead:
     contacts.update(**FORGOTTEN)
     _forget_in_messages(contacts)
     _forget_in_answers(lead.pk, frozenset(contacts.values_list("pk", flat=True)))
-    SourceEvent.objects.filter(contact__in=contacts).delete()
+    # By those that stay an import that is run again knows what it has stored, and brings nobody back.
+    SourceEvent.objects.filter(contact__in=contacts).exclude(event_id__regex=ROW_OF_A_TABLE).delete()
     Identity.objects.filter(lead=lead).delete()
     lead.external_id = f"{ERASED}:{lead.pk}"
     lead.erased_at = timezone.now()

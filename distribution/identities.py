@@ -66,7 +66,18 @@ def leads_named(external_id: str, among: Collection[int] | None = None) -> Query
     """
     if among is None:
         return Identity.objects.filter(_named(external_id)).order_by().values("lead")
-    return Contact.objects.filter(source__in=among, external_id=external_id).order_by().values("lead")
+    return Contact.objects.filter(sent_as(external_id, among), source__in=among).order_by().values("lead")
+
+
+def sent_as(external_id: str, among: Collection[int]) -> Q:
+    """Return the filter of the contacts that were sent with it, a phone or an e-mail however the source wrote it."""
+    otherwise: list[int] = []
+    for kind, (read, _unreadable) in READERS.items():
+        if value := read(external_id):
+            leads = Identity.objects.filter(kind=kind, value=value).values("lead")
+            contacts = Contact.objects.filter(lead__in=leads, source__in=among, source__identified_by=kind).order_by()
+            otherwise += [pk for pk, sent in contacts.values_list("pk", "external_id") if read(sent) == value]
+    return Q(external_id=external_id) | Q(pk__in=otherwise)
 
 
 def _named(external_id: str) -> Q:

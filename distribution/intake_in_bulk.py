@@ -30,6 +30,7 @@ type Event = tuple[int, str]
 type Sent = tuple[str, str]  # an external id to a source
 type Writer = tuple[int, int]  # a lead on a source
 type Result = Registration | Refusal | Hindrance
+type Foreseen = Contact | Refusal | None
 type Told = Callable[[Sequence[Result | None]], None]
 
 
@@ -81,18 +82,22 @@ def _registered(intakes: Sequence[Intake], among: Collection[int] | None) -> lis
     return results
 
 
-def refusals(intakes: Sequence[Intake]) -> list[Refusal | None]:
-    """Return why each would be refused, whatever its lead has open; None for what would be stored."""
+def foreseen(intakes: Sequence[Intake]) -> list[Foreseen]:
+    """Return what would become of each, whatever its lead has open; nothing is written.
+
+    It is the contact that was stored for its event before, why it would be refused, or None for a new contact.
+    """
     sources = _sources(intakes, None)
-    return [_refusal_of(intake, sources.get(intake.source_code)) for intake in intakes]
+    of_event = _contacts_of_events(intakes, sources)
+    return [_foreseen(intake, sources.get(intake.source_code), of_event) for intake in intakes]
 
 
-def _refusal_of(intake: Intake, source: Source | None) -> Refusal | None:
+def _foreseen(intake: Intake, source: Source | None, of_event: Mapping[Event, Contact]) -> Foreseen:
     if source is None:
         return SourceNotFound()
     if isinstance(known := _known(source, intake.external_id), Refusal):
         return known
-    return None if source.is_active else SourceInactive()
+    return of_event.get((source.pk, intake.event_id)) or (None if source.is_active else SourceInactive())
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
-from leads.identity import DIGITS_AT_END, EndOfPhone, email_address, in_ascii, phone_number
+from leads.identity import DIGITS_AT_END, EndOfPhone, email_address, in_ascii, phone_number, usual_ways
 from leads.models import Contact, Identity, Lead
 
 MOST_CONTACTS_READ = 100
@@ -49,7 +49,8 @@ def _clues_of_others(lead_id: int, own: set[str]) -> Iterator[tuple[int, str]]:
     phones = own - emails
     digits = {phone.split(";")[0].lstrip("+") for phone in phones}
     others = Contact.objects.exclude(lead=lead_id).order_by("-pk")
-    known = Identity.objects.exclude(lead=lead_id).filter(value__in=own | digits).values_list("lead", "value", "value")
+    ways = own.union(*map(usual_ways, phones))
+    known = Identity.objects.exclude(lead=lead_id).filter(value__in=ways).values_list("lead", "value", "value")
     yield from _read(known[:MOST_CONTACTS_READ])
     ends = {number[-DIGITS_AT_END:] for number in digits}
     yield from _read(_given(others.exclude(phone="").alias(end=EndOfPhone("phone")).filter(end__in=ends)))

@@ -10,7 +10,7 @@ from django_filters import rest_framework as filters
 
 from crm_project.access.permissions import caller_of
 from crm_project.api.filters import IdFilter, MomentField, MomentFilter, OrderFilter, TextFilter, YesNoFilter
-from distribution.identities import leads_named
+from distribution.identities import leads_named, sent_as
 from distribution.merging import survivor_of
 from distribution.models import Decision
 from leads.models import Contact, ContactStatus, Lead, Source
@@ -122,7 +122,7 @@ class ContactFilter(NarrowedFilter):
     def filter_sent_by(self, contacts: QuerySet[Contact], _name: str, external_id: str) -> QuerySet[Contact]:
         """Return the contacts that were sent with it, and those of the lead who is known by it."""
         if self.among is not None:
-            return contacts.filter(external_id=external_id)
+            return contacts.filter(sent_as(external_id, self.among))
         # Read first: within the statement a database would look at every contact for this "or".
         lead_ids = list(leads_named(external_id).values_list("lead", flat=True))
         return contacts.filter(Q(external_id=external_id) | Q(lead__in=lead_ids))

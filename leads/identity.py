@@ -54,6 +54,16 @@ def phone_number(text: str) -> str | None:
     return f"{written};ext={number.extension}" if number.extension else written
 
 
+def usual_ways(number: str) -> set[str]:
+    """Return how people and programs usually write a number that `phone_number` returned, by itself among them."""
+    parsed = phonenumbers.parse(number.partition(";")[0])
+    formats = phonenumbers.PhoneNumberFormat
+    written = {
+        phonenumbers.format_number(parsed, one) for one in (formats.E164, formats.INTERNATIONAL, formats.NATIONAL)
+    }
+    return written | {"".join(filter(str.isdigit, one)) for one in written}
+
+
 def email_address(text: str) -> str | None:
     """Return the address in small letters, its domain in those of its language; None for what is no address."""
     local, _at, domain = normalize("NFC", text.strip().lower()).rpartition("@")

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,11 +20,14 @@ from rest_framework.exceptions import ValidationError
 from crm_project.api.errors import answer_to
 from crm_project.api.refusals import Refusal
 from distribution.intake import Intake
-from distribution.intake_in_bulk import MOST_IN_A_CHUNK, refusals, register_chunk
+from distribution.intake_in_bulk import MOST_IN_A_CHUNK, Foreseen, foreseen, register_chunk
 from leads.bulk import Outcome, Row, outcomes, read, readable
+from leads.models import event_id_of_row
 from leads.showing import intake_serializer
 
 FIELDS = ("external_id", "source_code", "name", "phone", "email", "text", "event_id")
+EVENT_ID = "event_id"
+COMMENT = "#"  # begins the heading of a column that is for people, and not imported
 STANDARD_INPUT = "-"
 DELIMITERS = ",;\t"
 DIGITS_OF_A_FILE = 20
@@ -34,10 +38,14 @@ class NoTable(ValueError):
 
 
 class Line(NamedTuple):
-    """A row of the table: its number, 1 the first below the headings, its cells as they were, and what they say."""
+    """A row of the table: its number, 1 the first below the headings, its cells as they were, and what they say.
+
+    By its event id it is recognised when it comes again, in this table or in the list of refused rows.
+    """
 
     number: int
     cells: Sequence[str]
+    event_id: str
     row: Row
 
 
@@ -53,10 +61,10 @@ class Columns:
         return self.headings.get(name, name)
 
     def said_by(self, cells: Mapping[str, str], event_id: str) -> dict[str, Any]:
-        """Return the fields of a contact; what stands under other headings becomes its data."""
+        """Return the fields of a contact; what stands under other headings becomes its data, but for comments."""
         named = {name: cells.get(self.heading_of(name), "") for name in FIELDS}
-        others = cells.keys() - set(map(self.heading_of, FIELDS))
-        said: dict[str, Any] = {"source_code": self.source_code, "event_id": event_id}
+        others = filter(is_imported, cells.keys() - set(map(self.heading_of, FIELDS)))
+        said: dict[str, Any] = {"source_code": self.source_code, EVENT_ID: event_id}
         said |= {name: value for name, value in named.items() if value}
         return said | {"data": {heading: cells[heading] for heading in sorted(others) if cells[heading]}}
 
@@ -79,9 +87,23 @@ class ContactTable:
         """Yield the rows below the headings."""
         serializer = intake_serializer(get_language())
         for number, cells in enumerate(islice(self._rows(), 1, None), 1):
-            named = dict(zip(self.headings, cells, strict=False))
-            event_id = f"import:{self._name}:{number}"
-            yield Line(number, cells, read(self._columns.said_by(named, event_id), serializer))
+            said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, number))
+            row = too_many_cells() if any(cells[len(self.headings) :]) else read(said, serializer)
+            yield Line(number, cells, said[EVENT_ID], row)
+
+    @property
+    def recognisable_headings(self) -> list[str]:
+        """The headings of `recognisable` rows."""
+        event_id = self._columns.heading_of(EVENT_ID)
+        return [event_id, *(one for one in self.headings if is_imported(one) and one != event_id)]
+
+    def recognisable(self, line: Line) -> list[str]:
+        """Return the cells of a row with its event id first and without comments, all that is too much at the end."""
+        named = self._named(line.cells) | {self._columns.heading_of(EVENT_ID): line.event_id}
+        return [*(named.get(heading, "") for heading in self.recognisable_headings), *line.cells[len(self.headings) :]]
+
+    def _named(self, cells: Sequence[str]) -> dict[str, str]:
+        return dict(zip(self.headings, cells, strict=False))
 
     def _rows(self) -> Iterator[list[str]]:
         with self._readable() as text:
@@ -104,6 +126,18 @@ class ContactTable:
         if missing := [heading for heading in wanted if heading not in self.headings]:
             told = {"missing": ", ".join(missing), "headings": ", ".join(self.headings)}
             raise NoTable(_("There is no column %(missing)s. The headings are: %(headings)s.") % told)
+        if twice := [heading for heading, times in Counter(filter(is_imported, self.headings)).items() if times > 1]:
+            raise NoTable(_("Several columns are called %(headings)s.") % {"headings": ", ".join(twice)})
+
+
+def too_many_cells() -> ValidationError:
+    """Return what is wrong with a row in which a text with a comma stands without quotes, say."""
+    return ValidationError(_("The row has more cells than there are headings."), "too_many_cells")
+
+
+def is_imported(heading: str) -> bool:
+    """Return whether the column is no comment."""
+    return not heading.startswith(COMMENT)
 
 
 @contextmanager
@@ -123,9 +157,9 @@ def store(table: ContactTable) -> Iterator[list[tuple[Line, Outcome]]]:
     return _by_chunks(table, register_chunk)
 
 
-def rehearse(table: ContactTable) -> Iterator[list[tuple[Line, Refusal | ValidationError | None]]]:
-    """Yield the rows with why each would be refused, None for those that would be stored; nothing is written."""
-    return _by_chunks(table, refusals)
+def rehearse(table: ContactTable) -> Iterator[list[tuple[Line, Foreseen | ValidationError]]]:
+    """Yield the rows with what `foreseen` says of each, or why it cannot be read; nothing is written."""
+    return _by_chunks(table, foreseen)
 
 
 def _by_chunks[Other](

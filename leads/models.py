@@ -294,6 +294,14 @@ class Contact(models.Model):
         return self.status == ContactStatus.CLOSED
 
 
+ROW_OF_A_TABLE = r"^import:[0-9a-f]{20}:[0-9]+$"
+
+
+def event_id_of_row(table: str, number: int) -> str:
+    """Return the event id of a row of an imported table, twenty hexadecimal digits: it tells of nobody."""
+    return f"import:{table}:{number}"
+
+
 class SourceEvent(models.Model):
     """What a source sent, by an id of its own (that of a Telegram update, say), and the contact it belongs to."""
 

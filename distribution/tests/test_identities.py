@@ -8,7 +8,8 @@ from crm_project.testing.rows import arrive, make_lead, make_operator, make_sour
 from distribution.errors import EmailUnreadable, PhoneUnreadable, SourceInactive
 from distribution.identities import leads_named
 from distribution.intake import Intake, Registration
-from distribution.intake_in_bulk import refusals, register_chunk
+from distribution.intake_in_bulk import foreseen, register_chunk
+from distribution.merging import merge_leads
 from leads.models import Contact, Identity, Lead, Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,7 +124,7 @@ class TestManyAtOnce:
     def test_a_dry_run_tells_what_cannot_be_read(self) -> None:
         source, asleep = make_source(identified_by="phone"), make_source(is_active=False)
 
-        told = refusals([intake(source, "tg:1"), intake(source, WAYS[1]), intake(asleep, "tg:1")])
+        told = foreseen([intake(source, "tg:1"), intake(source, WAYS[1]), intake(asleep, "tg:1")])
 
         assert [type(one) if isinstance(one, Refusal) else one for one in told] == [
             PhoneUnreadable,
@@ -176,3 +177,18 @@ class TestLeadsNamed:
 
         assert [row["lead"] for row in leads_named("mine", among=[ours.pk])] == [mine.lead_id]
         assert not leads_named("their own", among=[ours.pk])
+
+    @pytest.mark.parametrize("written", WAYS)
+    def test_are_to_them_too_those_whom_a_source_knows_by_the_phone(self, written: str) -> None:
+        ours = make_source(identified_by="phone")
+        mine = arrive(ours, "8 (912) 345-67-89")
+
+        assert [row["lead"] for row in leads_named(written, among=[ours.pk])] == [mine.lead_id]
+
+    def test_are_to_them_not_those_whose_phone_another_source_sent(self) -> None:
+        ours, theirs = make_source(identified_by="phone"), make_source(identified_by="phone")
+        mine = arrive(ours, "+7 912 345-67-89")
+        merge_leads(mine.lead_id, arrive(theirs, "+7 913 345-67-89").lead_id)
+
+        assert not leads_named("+79133456789", among=[ours.pk])
+        assert leads_named("+79133456789", among=[theirs.pk])

@@ -261,11 +261,16 @@ class TestPossiblySame:
         [
             ({"phone": "+7\u00a0912\u00a0345\u00a067\u00a089"}, {"phone": "89123456789"}),
             ({"phone": "8\u2011912\u2011345\u201167\u201189"}, {"phone": "8.912.345.67.89"}),
+            ({"external_id": "8 (912) 345-67-89"}, {"external_id": "+79123456789"}),
+            ({"external_id": "89123456789"}, {"phone": "+7 912 345-67-89"}),
+            ({"external_id": "+7 912 345-67-89"}, {"external_id": "79123456789"}),
             ({"email": "ivan@xn--e1afmkfd.xn--p1ai"}, {"email": "ivan@пример.рф"}),
         ],
     )
     def test_are_found_from_either_side(self, given: dict[str, str], also: dict[str, str], source: Source) -> None:
-        one, other = arrive(source, "tg:1", **given).lead, arrive(source, "tg:2", **also).lead
+        one, other = (
+            arrive(source, **{"external_id": name, **fields}).lead for name, fields in (("tg:1", given), ("tg:2", also))
+        )
 
         assert [found.lead for found in possibly_same(one)] == [other]
         assert [found.lead for found in possibly_same(other)] == [one]

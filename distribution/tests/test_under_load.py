@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import cycle, islice
 from math import sqrt
+from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
@@ -93,6 +94,21 @@ def test_eight_bulk_clients_beside_24_who_register_and_close_break_no_limit(serv
 
     assert codes == {200: 16 + 240, 201: 240}
     assert house.statuses() == {"active": 100, "waiting": 4_000 - 100, "closed": 240}
+    assert house.counted() == house.loads() == [20] * 5
+
+
+def test_an_import_by_another_process_beside_32_clients_breaks_no_limit(server: StartServer, tmp_path: Path) -> None:
+    house = House(server(), weights=[1] * 5, limit=20)
+    table = tmp_path / "contacts.csv"
+    table.write_text("external_id\n" + "".join(f"row_{number}\n" for number in range(2_000)))
+
+    imported, codes = run_concurrently(
+        lambda: [house.server.manage("import_contacts", str(table), "--source", "bot").returncode],
+        lambda: [answer.status_code for answer in house.register(NEW, clients=CLIENTS)],
+    )
+
+    assert (imported, set(codes)) == ([0], {201})
+    assert house.statuses() == {"active": 100, "waiting": 2_000 + CONTACTS - 100}
     assert house.counted() == house.loads() == [20] * 5
 
 

@@ -69,10 +69,10 @@ class TestTheAnswer:
         assert result == {"index": 0, "status": 201, "contact": {**contact, "created": True}}
 
     def test_is_in_the_order_of_the_call(self, api: APIClient, source: Source) -> None:
-        told = results(send(api, rows(250)))
+        told = results(send(api, rows(1_000)))
 
-        assert [result["index"] for result in told] == list(range(250))
-        assert [result["contact"]["external_id"] for result in told] == [f"lead_{place}" for place in range(250)]
+        assert [result["index"] for result in told] == list(range(1_000))
+        assert [result["contact"]["external_id"] for result in told] == [f"lead_{place}" for place in range(1_000)]
 
     def test_keeps_the_good_when_others_are_bad(self, api: APIClient, source: Source) -> None:
         bad: list[Any] = [{}, 5, row(source_code="nowhere"), row(data=[]), row(shoe_size=43)]
@@ -182,7 +182,7 @@ class TestTheSameCallAgain:
         told = results(send(api, rows(250), "key"))
 
         assert stored == 100 * (broken - 1)
-        assert [result["contact"]["external_id"] for result in told] == [f"lead_{place}" for place in range(250)]
+        assert [result["contact"]["external_id"] for result in told] == [f"lead_{place}" for place in range(1_000)]
         assert {result["status"] for result in told} == {201}
         assert Contact.objects.count() == 250
         assert KeptAnswer.objects.get().status == 200

@@ -137,6 +137,13 @@ class TestAKeyForOneSource:
         assert found(telegram, f"/api/{kind}?external_id=%2B79123456789") == []
         assert len(found(telegram, f"/api/{kind}?external_id=tg:1")) == 1
 
+    @pytest.mark.parametrize("kind", ["leads", "contacts"])
+    def test_finds_what_it_sent_however_the_phone_is_written(self, kind: str) -> None:
+        site = make_source(code="by_phone", identified_by="phone")
+        arrive(site, "8 (912) 345-67-89")
+
+        assert len(found(key_for("read", sources=[site]), f"/api/{kind}?external_id=%2B79123456789")) == 1
+
     def test_is_not_told_of_the_other_s_contacts(self, telegram: APIClient, merged: tuple[Lead, Lead]) -> None:
         survivor, _gone = merged
 

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from crm_project.testing.rows import arrive, assert_rules_hold, make_operator, make_source
 from crm_project.testing.waiting import wait_until
+from distribution.erasing import erase_lead
 from distribution.intake_in_bulk import register_chunk
 from distribution.tests.commands import started
 from distribution.verification import verify
@@ -135,11 +136,11 @@ class TestRefusedRows:
         listed = file.with_name("contacts.refused.csv")
         assert said == f"Stored: 2. Stored before: 0. Refused: 2, listed in {listed}."
         rows = rows_of(listed)
-        assert [(row["external_id"], row["City"], row["line"]) for row in rows] == [
+        assert [(row["external_id"], row["City"], row["# line"]) for row in rows] == [
             ("", "Omsk", "2"),
             ("tg:3", "", "3"),
         ]
-        assert rows[1]["why it was refused"] == (
+        assert rows[1]["# why it was refused"] == (
             "source_code: There is no such source. Check the code, or create the source first."
         )
 
@@ -153,6 +154,44 @@ class TestRefusedRows:
         run(listed, "--source", CODE)
 
         assert set(Contact.objects.values_list("external_id", flat=True)) == {"tg:1", "tg:2"}
+        assert list(Contact.objects.values_list("data", flat=True)) == [{}, {}]
+
+    @pytest.mark.parametrize("mapping", [(), ("--column", "event_id=Update")], ids=["no event ids", "event ids"])
+    @pytest.mark.parametrize("list_first", [True, False], ids=["the list first", "the table first"])
+    def test_and_their_table_are_imported_in_either_order_without_doubles(
+        self, run: Import, file: Path, mapping: tuple[str, ...], list_first: bool
+    ) -> None:
+        write(file, "external_id,Update", "tg:1,", "tg:2,", "tg:3,update_3")
+        run(file, "--source", CODE, *mapping, code=3)
+        listed = file.with_name("contacts.refused.csv")
+        make_source(code=CODE)
+
+        first, second = (listed, file) if list_first else (file, listed)
+        assert run(first, "--source", CODE, *mapping) == "Stored: 3. Stored before: 0."
+        assert run(second, "--source", CODE, *mapping) == "Stored: 0. Stored before: 3."
+
+    def test_of_a_list_of_refused_rows_are_listed_in_the_same_way(
+        self, run: Import, file: Path, source: Source
+    ) -> None:
+        write(file, "external_id,name", ",Анна", "tg:2,Борис")
+        run(file, "--source", CODE, code=3)
+
+        run(file.with_name("contacts.refused.csv"), "--source", CODE, code=3)
+
+        first, second = (file.with_name(f"contacts.{name}.csv") for name in ("refused", "refused.refused"))
+        assert second.read_text(encoding="utf-8") == first.read_text(encoding="utf-8")
+
+    def test_are_those_with_more_cells_than_headings(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,text", "tg:1,Hello, I need help", "tg:2,Hello,,")
+
+        run(file, "--source", CODE, code=3)
+
+        assert [(one.external_id, one.text) for one in Contact.objects.all()] == [("tg:2", "Hello")]
+        _headings, (_line, why, _event_id, *cells) = csv.reader(
+            file.with_name("contacts.refused.csv").read_text().splitlines()
+        )
+        assert why == "The row has more cells than there are headings."
+        assert cells == ["tg:1", "Hello", " I need help"]
 
     def test_go_where_one_says(self, run: Import, file: Path, tmp_path: Path) -> None:
         write(file, "external_id", "tg:1")
@@ -187,6 +226,15 @@ class TestRunAgain:
         assert run(file, "--source", CODE).endswith("Stored: 50. Stored before: 200.")
 
         assert Contact.objects.count() == SourceEvent.objects.count() == 250
+
+    def test_brings_nobody_back_who_was_erased(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,name", "tg:1,Анна", "tg:2,Борис")
+        run(file, "--source", CODE)
+        erase_lead(Contact.objects.get(name="Анна").lead_id)
+
+        assert run(file, "--source", CODE) == "Stored: 0. Stored before: 2."
+
+        assert set(Contact.objects.values_list("name", flat=True)) == {"", "Борис"}
 
     def test_of_the_same_lead_in_two_rows_keeps_both(self, run: Import, file: Path, source: Source) -> None:
         write(file, "external_id", "tg:1", "tg:1")
@@ -225,10 +273,20 @@ class TestADryRun:
 
         said = capsys.readouterr()
         assert ended.value.code == 3
-        assert said.out == "Nothing was written; would be stored: 1, would be refused: 3.\n"
+        assert said.out == "Nothing was written; would be stored: 1, stored before: 0, would be refused: 3.\n"
         assert [line.partition(":")[0] for line in said.err.splitlines()] == ["Line 2", "Line 3", "Line 4"]
         assert not Contact.objects.exists()
         assert list(file.parent.iterdir()) == [file]
+
+    def test_after_it_broke_off_tells_what_is_left(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=250)
+        with breaking_off_at(3), pytest.raises(RuntimeError):
+            run(file, "--source", CODE)
+        Source.objects.update(is_active=False)
+
+        said = run(file, "--source", CODE, "--dry-run", code=3)
+
+        assert said.endswith("would be stored: 0, stored before: 200, would be refused: 50.")
 
 
 class TestWhatCannotBeRead:
@@ -239,11 +297,21 @@ class TestWhatCannotBeRead:
             (b"", [], "There is no column external_id"),
             (b"external_id\n\xff\xfe\n", [], "no CSV in UTF-8"),
             (b"external_id\n", ["--column", "phone=Phone"], "There is no column Phone"),
+            (b"external_id,City,City,#,#\n", [], "Several columns are called City."),
             (b"external_id\n", ["--column", "phone"], "write FIELD=HEADING"),
             (b"external_id\n", ["--column", "shoe=Size"], "write FIELD=HEADING"),
             (None, [], "No such file"),
         ],
-        ids=["no id", "empty", "no UTF-8", "no such heading", "half a column", "no such field", "no file"],
+        ids=[
+            "no id",
+            "empty",
+            "no UTF-8",
+            "no such heading",
+            "twice the same",
+            "half a column",
+            "no such field",
+            "no file",
+        ],
     )
     def test_is_told_in_a_line(self, file: Path, content: bytes | None, arguments: list[str], said: str) -> None:
         if content is not None:
@@ -258,8 +326,9 @@ class TestInterrupted:
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
     def test_and_run_again_stores_everything_once(
-        self, run: Import, file: Path, source: Source, number: signal.Signals, code: int
+        self, run: Import, file: Path, number: signal.Signals, code: int
     ) -> None:
+        make_source({make_operator(max_load=1_000): 1, make_operator(max_load=1_900): 1}, code=CODE)
         write(file, "external_id", number=3_000)
         with started("import_contacts", str(file), "--source", CODE) as process:
             wait_until(Contact.objects.exists)
@@ -272,5 +341,6 @@ class TestInterrupted:
         assert 0 < stored < 3_000
         assert stored % 100 == 0
         assert Contact.objects.count() == SourceEvent.objects.count() == 3_000
+        assert (Contact.objects.active().count(), Contact.objects.waiting().count()) == (2_900, 100)
         assert_rules_hold()
         assert list(verify()) == []

@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from rest_framework.exceptions import ValidationError
 
 from crm_project.api.refusals import Refusal
 from distribution.intake import Registration
-from distribution.intake_in_bulk import MOST_IN_A_CHUNK
+from distribution.intake_in_bulk import MOST_IN_A_CHUNK, Foreseen
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, stopping_between_steps, until
 from distribution.management.progress import with_progress
 from distribution.queue import draining_at_the_end
 from leads.importing import (
+    COMMENT,
     FIELDS,
     STANDARD_INPUT,
     Columns,
@@ -37,11 +38,14 @@ REFUSED = ".refused.csv"
 
 
 class RefusedRows:
-    """Writes refused rows into a file, as they were and with the reason; makes no file when there are none."""
+    """Writes refused rows into a file, as they were and with the reason; makes no file when there are none.
 
-    def __init__(self, path: Path, headings: Sequence[str], stack: ExitStack) -> None:
+    Mended, the file is a table to import: the event ids in it say which rows were stored meanwhile.
+    """
+
+    def __init__(self, path: Path, table: ContactTable, stack: ExitStack) -> None:
         self.path = path
-        self._headings = headings
+        self._table = table
         self._stack = stack
         self._writer: Any = None
 
@@ -50,9 +54,9 @@ class RefusedRows:
         if self._writer is None:
             file = self._stack.enter_context(self.path.open("w", encoding="utf-8", newline=""))
             self._writer = csv.writer(file)
-            self._writer.writerow([*self._headings, _("line"), _("why it was refused")])
-        missing = [""] * (len(self._headings) - len(line.cells))
-        self._writer.writerow([*line.cells, *missing, line.number, why])
+            comments = [f"{COMMENT} {text}" for text in (_("line"), _("why it was refused"))]
+            self._writer.writerow([*comments, *self._table.recognisable_headings])
+        self._writer.writerow([line.number, why, *self._table.recognisable(line)])
 
 
 class Command(DatabaseCommand):
@@ -62,8 +66,9 @@ class Command(DatabaseCommand):
         """Name the file, what its columns are, and where refused rows go."""
         parser.description = _(
             "Register the contacts of a CSV in UTF-8 with headings, in its order, a hundred in a transaction. A column"
-            " is what its heading says: %(fields)s; any other is kept in the data of the contact. Interrupted, or"
-            " killed, it may be run again with the same file: what was stored is recognised, and nothing comes twice."
+            " is what its heading says: %(fields)s; any other is kept in the data of the contact, but those whose"
+            " heading begins with # are left out. Interrupted, or killed, it may be run again with the same file: what"
+            " was stored is recognised, and nothing comes twice. So it is with the list of refused rows, once mended."
             " Exit code 0 when all are stored, 1 on an error, 3 when some rows were refused, 130 when interrupted."
         ) % {"fields": ", ".join(FIELDS)}
         add = parser.add_argument
@@ -87,7 +92,7 @@ class Command(DatabaseCommand):
         try:
             with ExitStack() as stack:
                 table = ContactTable(stack.enter_context(opened(file)), columns)
-                rows = RefusedRows(Path(refused or beside(file)), table.headings, stack)
+                rows = RefusedRows(Path(refused or beside(file)), table, stack)
                 tally, is_whole = self._rehearse(table) if dry_run else self._store(table, rows)
         except (NoTable, OSError) as error:
             raise CommandError(str(error)) from error
@@ -113,13 +118,17 @@ class Command(DatabaseCommand):
     def _rehearse(self, table: ContactTable) -> tuple[Counter[str], bool]:
         tally = Counter[str]()
         for outcomes in self._watched(rehearse(table), table):
-            for line, why in outcomes:
-                tally["stored" if why is None else "refused"] += 1
-                if why is not None:
-                    self.stderr.write(_("Line %(line)s: %(why)s") % {"line": line.number, "why": reasons(why)})
-        counts = {"stored": tally["stored"], "refused": tally["refused"]}
+            for line, result in outcomes:
+                tally[would_become(result)] += 1
+                if isinstance(result, Refusal | ValidationError):
+                    self.stderr.write(_("Line %(line)s: %(why)s") % {"line": line.number, "why": reasons(result)})
+        counts = {name: tally[name] for name in ("stored", "known", "refused")}
         self.stdout.write(
-            _("Nothing was written; would be stored: %(stored)s, would be refused: %(refused)s.") % counts
+            _(
+                "Nothing was written; would be stored: %(stored)s, stored before: %(known)s, would be refused:"
+                " %(refused)s."
+            )
+            % counts
         )
         return tally, True
 
@@ -148,6 +157,13 @@ def became(result: Registration | Refusal | ValidationError) -> str:
     if not isinstance(result, Registration):
         return "refused"
     return "stored" if result.created else "known"
+
+
+def would_become(result: Foreseen | ValidationError) -> str:
+    """Return what a row would become."""
+    if isinstance(result, Refusal | ValidationError):
+        return "refused"
+    return "stored" if result is None else "known"
 
 
 def summary(tally: Counter[str], refused: Path) -> Iterator[str]:
