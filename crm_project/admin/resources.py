@@ -1,6 +1,7 @@
 """What a file says of operators, sources and weights: columns, checks and the services that store each row."""
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -11,7 +12,9 @@ from import_export.resources import ModelResource
 from import_export.widgets import Widget
 
 from crm_project.admin.outcome import EXPLAINED, explanation
+from crm_project.admin.spreadsheets import EXCEL_DELIMITER, EXCEL_MARK
 from crm_project.cells import harmless
+from crm_project.exports import Column, Table
 from distribution import roster
 from distribution.history import settings_of
 from distribution.selectors import Cell, keys_of_weights
@@ -72,6 +75,11 @@ class YesNoCell(Widget):
 def column(name: str, widget: Widget, attribute: str = "", *, readonly: bool = False) -> Field:
     """Return a column of the file; one that is `readonly` says which row is meant, or is there to be read."""
     return Field(attribute=attribute or name, column_name=name, widget=widget, readonly=readonly)
+
+
+def rendered(widget: Widget, value: Any) -> object:
+    """Return the cell of a value, which no spreadsheet runs."""
+    return harmless(widget.render(value))
 
 
 class ServiceResource(ModelResource):
@@ -161,6 +169,14 @@ class ServiceResource(ModelResource):
     def export_resource(self, instance: Any, selected_fields: Any = None, **options: Any) -> list[Any]:
         """Return the cells of a row, none of which a spreadsheet runs."""
         return [harmless(cell) for cell in super().export_resource(instance, selected_fields, **options)]
+
+    def table(self) -> Table:
+        """Return the columns of a CSV of any length, with the same cells."""
+        columns = [
+            Column(field.column_name, field.attribute, partial(rendered, field.widget))
+            for field in self.get_export_fields()
+        ]
+        return Table(columns, EXCEL_DELIMITER, EXCEL_MARK)
 
 
 class OperatorResource(ServiceResource):

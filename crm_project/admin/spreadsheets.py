@@ -53,11 +53,7 @@ class Spreadsheet(Format):
 
 
 class ExcelCSV(CSV):
-    """A CSV that Excel opens as it is: semicolons, and a mark that says UTF-8."""
-
-    def export_data(self, dataset: Any, **kwargs: Any) -> str:
-        """Return the text."""
-        return EXCEL_MARK + dataset.export("csv", delimiter=EXCEL_DELIMITER)
+    """A CSV that Excel opens as it is: semicolons, and a mark that says UTF-8. It is sent while it is read."""
 
 
 class Workbook(XLSX):

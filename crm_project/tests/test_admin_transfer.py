@@ -2,16 +2,19 @@
 
 import io
 import zipfile
+from threading import BoundedSemaphore
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from openpyxl import Workbook, load_workbook
 
+from crm_project import exports
 from crm_project.cells import as_written, harmless
 from crm_project.testing.admin_pages import Page, address, messages
 from crm_project.testing.rows import arrive, assert_loads_are_true, make_operator, make_source
@@ -60,7 +63,7 @@ def kinds(response: Page) -> list[str]:
 def exported(client: Client, model: str, file_format: str = CSV, filters: str = "") -> bytes:
     response = client.post(address(model, "export") + filters, {"format": file_format, "resource": "0"})
     assert "attachment" in response["Content-Disposition"]
-    return response.content
+    return b"".join(response) if response.streaming else response.content
 
 
 def workbook(*lines: list[Any]) -> bytes:
@@ -376,6 +379,32 @@ class TestExport:
     @pytest.mark.parametrize("text", ["Anna", "'quoted'", "-5", "+7 999", "=x", "' =x", " =x", "", "it's"])
     def test_the_mark_against_formulas_goes_when_the_text_is_read(self, text: str) -> None:
         assert as_written(str(harmless(text))) == text
+
+    @pytest.mark.parametrize("model", [OPERATOR, SOURCE, WEIGHT])
+    def test_a_csv_is_sent_while_it_is_read(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch, model: str
+    ) -> None:
+        for number in range(7):
+            make_source({make_operator(name=f"operator_{number}"): 1}, name=f"source_{number}")
+        monkeypatch.setattr(exports, "ROWS_AT_ONCE", 2)
+
+        response = admin_client.post(address(model, "export"), {"format": CSV, "resource": "0"})
+        with CaptureQueriesContext(connection) as queries:
+            _headings, *lines = b"".join(response).decode("utf-8-sig").splitlines()
+
+        assert response.streaming
+        assert len(queries) == 2  # the first two batches, of two rows each, were read before the answer began
+        assert [f"_{number}" in line for number, line in enumerate(lines)] == [True] * 7
+
+    def test_more_than_the_process_sends_at_a_time_are_refused(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exports, "places", BoundedSemaphore(1))
+        with exports.place():
+            response = admin_client.post(address(OPERATOR, "export"), {"format": CSV, "resource": "0"}, follow=True)
+
+        assert messages(response) == [str(exports.TooManyExports.message)]
+        assert not LogEntry.objects.exists()
 
     def test_it_is_written_down_who_exported_what(self, admin_client: Client) -> None:
         exported(admin_client, OPERATOR)
