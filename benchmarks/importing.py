@@ -1,0 +1,114 @@
+"""How fast a table is imported, killed and run again on the way: `python -m benchmarks.importing`, five minutes.
+
+A hundred thousand rows on both databases, by a command of its own that is killed three times. In the end exactly so
+many contacts must be there, each operator at the limit, the rest waiting, and every decision verified.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.house import ROOMY, build
+from benchmarks.installations import installations
+from benchmarks.load import SOURCE_CODE
+from benchmarks.measure import MeasuredServer, WrongResultError, check, new_server, started
+from crm_project.setup.children import BASE_DIR
+from crm_project.testing.databases import Databases
+
+ROWS = 100_000
+OF_WHICH_WAIT = 100  # one of so many
+SECONDS_UNTIL_KILLED = (6.0, 9.0, 7.0)
+WIDTH = 120
+
+
+class Imported(NamedTuple):
+    """An import: the rows, how many were stored when it was killed, and what the run that was not killed took."""
+
+    database: str
+    rows: int
+    stored_when_killed: Sequence[int]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """The rows a second of the run that was not killed."""
+        stored_before = self.stored_when_killed[-1] if self.stored_when_killed else 0
+        return (self.rows - stored_before) / self.seconds
+
+
+def main() -> None:
+    """Measure on both databases and print the table."""
+    measured = [measure(there.name, there.databases, ROWS, SECONDS_UNTIL_KILLED) for there in installations()]
+    Console(width=WIDTH, highlight=False).print(table(measured))
+
+
+def measure(name: str, databases: Databases, rows: int, seconds_until_killed: Sequence[float]) -> Imported:
+    """Import so many rows into a new database. Raises WrongResultError."""
+    server = new_server(databases, processes=1)
+    house = replace(ROOMY, limit=(rows - rows // OF_WHICH_WAIT) // ROOMY.operators)
+    with started(server):
+        build(server.port, house)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "contacts.csv"
+        file.write_text("".join(lines(rows)), encoding="utf-8")
+        stored = [killed(server, file, seconds) for seconds in seconds_until_killed]
+        began = perf_counter()
+        done = server.manage(*command(file))
+        seconds = perf_counter() - began
+    if done.returncode:
+        raise WrongResultError(done.stdout + done.stderr)
+    active = house.limit * house.operators
+    check(server, Counter(active=active, waiting=rows - active))
+    if (proof := server.manage("verify_decisions")).returncode:
+        raise WrongResultError(proof.stdout + proof.stderr)
+    return Imported(name, rows, stored, seconds)
+
+
+def killed(server: MeasuredServer, file: Path, seconds: float) -> int:
+    """Import the file, kill the command after so many seconds, and return how many contacts there are by then."""
+    environment = {**os.environ, **server.environment}
+    process = subprocess.Popen([sys.executable, str(BASE_DIR / "manage.py"), *command(file)], env=environment)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    return server.contacts.total()
+
+
+def command(file: Path) -> list[str]:
+    """Return the command that imports the file."""
+    return ["import_contacts", str(file), "--source", SOURCE_CODE]
+
+
+def lines(rows: int) -> Iterator[str]:
+    """Yield the lines of a table of so many rows, each of a lead of its own."""
+    yield "external_id,name,phone,text,city\n"
+    for number in range(rows):
+        yield f"lead_{number},Анна {number},+7912{number:07},Когда привезут заказ?,Пермь\n"
+
+
+def table(measured: Sequence[Imported]) -> Table:
+    """Return a table with a row for each import."""
+    made = Table("database", box=MARKDOWN)
+    for column in ("rows", "stored when killed", "seconds of the last run", "contacts/s"):
+        made.add_column(column, justify="right")
+    for row in measured:
+        stored = ", ".join(f"{number:,}" for number in row.stored_when_killed)
+        made.add_row(row.database, f"{row.rows:,}", stored, f"{row.seconds:.1f}", f"{row.rate:,.0f}")
+    return made
+
+
+if __name__ == "__main__":
+    main()
