@@ -1,10 +1,11 @@
 """How fast a table is imported, killed and run again on the way: `python -m benchmarks.importing`, five minutes.
 
-A hundred thousand rows on both databases, by a command of its own that is killed three times. In the end exactly so
-many contacts must be there, each operator at the limit, the rest waiting, and every decision verified.
+A hundred thousand rows on both databases, by a command that is killed three times, whenever so many are stored. In the
+end exactly so many contacts must be there, each operator at the limit, the rest waiting, and every decision verified.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 
 from rich.box import MARKDOWN
@@ -28,12 +29,16 @@ from crm_project.testing.databases import Databases
 
 ROWS = 100_000
 OF_WHICH_WAIT = 100  # one of so many
-SECONDS_UNTIL_KILLED = (6.0, 9.0, 7.0)
+KILLED_AT = (5_000, 10_000, 20_000)
+SECONDS_BETWEEN_LOOKS = 0.1
 WIDTH = 120
 
 
 class Imported(NamedTuple):
-    """An import: the rows, how many were stored when it was killed, and what the run that was not killed took."""
+    """An import: the rows, how many were stored when it was killed, and what the run that was not killed took.
+
+    That run starts, and goes through the rows that are stored, too.
+    """
 
     database: str
     rows: int
@@ -42,18 +47,18 @@ class Imported(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """The rows a second of the run that was not killed."""
+        """How many rows a second it has stored."""
         stored_before = self.stored_when_killed[-1] if self.stored_when_killed else 0
         return (self.rows - stored_before) / self.seconds
 
 
 def main() -> None:
     """Measure on both databases and print the table."""
-    measured = [measure(there.name, there.databases, ROWS, SECONDS_UNTIL_KILLED) for there in installations()]
+    measured = [measure(there.name, there.databases, ROWS, KILLED_AT) for there in installations()]
     Console(width=WIDTH, highlight=False).print(table(measured))
 
 
-def measure(name: str, databases: Databases, rows: int, seconds_until_killed: Sequence[float]) -> Imported:
+def measure(name: str, databases: Databases, rows: int, killed_at: Sequence[int]) -> Imported:
     """Import so many rows into a new database. Raises WrongResultError."""
     server = new_server(databases, processes=1)
     house = replace(ROOMY, limit=(rows - rows // OF_WHICH_WAIT) // ROOMY.operators)
@@ -62,7 +67,7 @@ def measure(name: str, databases: Databases, rows: int, seconds_until_killed: Se
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "contacts.csv"
         file.write_text("".join(lines(rows)), encoding="utf-8")
-        stored = [killed(server, file, seconds) for seconds in seconds_until_killed]
+        stored = [killed(server, file, number) for number in killed_at]
         began = perf_counter()
         done = server.manage(*command(file))
         seconds = perf_counter() - began
@@ -75,15 +80,18 @@ def measure(name: str, databases: Databases, rows: int, seconds_until_killed: Se
     return Imported(name, rows, stored, seconds)
 
 
-def killed(server: MeasuredServer, file: Path, seconds: float) -> int:
-    """Import the file, kill the command after so many seconds, and return how many contacts there are by then."""
+def killed(server: MeasuredServer, file: Path, number: int) -> int:
+    """Import the file, kill the command once so many are stored, and return how many are then.
+
+    Raises WrongResultError when it has ended by itself.
+    """
     environment = {**os.environ, **server.environment}
     process = subprocess.Popen([sys.executable, str(BASE_DIR / "manage.py"), *command(file)], env=environment)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    while server.contacts.total() < number and process.poll() is None:
+        sleep(SECONDS_BETWEEN_LOOKS)
+    process.kill()
+    if (code := process.wait()) != -signal.SIGKILL:
+        raise WrongResultError(f"The import ended by itself, with {code}.")
     return server.contacts.total()
 
 

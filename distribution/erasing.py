@@ -35,7 +35,7 @@ def erase_lead(lead_id: int) -> Lead:
     contacts.update(**FORGOTTEN)
     _forget_in_messages(contacts)
     _forget_in_answers(lead.pk, frozenset(contacts.values_list("pk", flat=True)))
-    # By those that stay an import that is run again knows what it has stored, and brings nobody back.
+    # Those of rows stay: by them an import that is run again knows what it has stored, and brings nobody back.
     SourceEvent.objects.filter(contact__in=contacts).exclude(event_id__regex=ROW_OF_A_TABLE).delete()
     Identity.objects.filter(lead=lead).delete()
     lead.external_id = f"{ERASED}:{lead.pk}"

@@ -83,7 +83,7 @@ def _registered(intakes: Sequence[Intake], among: Collection[int] | None) -> lis
 
 
 def foreseen(intakes: Sequence[Intake]) -> list[Foreseen]:
-    """Return what would become of each, whatever its lead has open; nothing is written.
+    """Return what would become of each by itself, whatever its lead has open; nothing is written.
 
     It is the contact that was stored for its event before, why it would be refused, or None for a new contact.
     """

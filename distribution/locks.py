@@ -70,7 +70,10 @@ def lock_for_draw(source: Source) -> None:
 
 
 def lock_for_draws(sources: Iterable[Source]) -> None:
-    """Lock those of the sources whose strategy counts what it gives; one that is gone fails what is stored for it."""
+    """Lock those of the sources whose strategy counts what it gives.
+
+    One that is gone by now is passed over: what is stored for it fails on its foreign key, and the service starts anew.
+    """
     if counting := {source.pk for source in sources if STRATEGIES[source.strategy].counts}:
         list(_locked(Source.objects.filter(pk__in=counting)).values_list("pk"))
 

@@ -55,13 +55,14 @@ def phone_number(text: str) -> str | None:
 
 
 def usual_ways(number: str) -> set[str]:
-    """Return how people and programs usually write a number that `phone_number` returned, by itself among them."""
+    """Return how people and programs usually write a number that `phone_number` returned, itself among the ways."""
     parsed = phonenumbers.parse(number.partition(";")[0])
     formats = phonenumbers.PhoneNumberFormat
-    written = {
-        phonenumbers.format_number(parsed, one) for one in (formats.E164, formats.INTERNATIONAL, formats.NATIONAL)
-    }
-    return written | {"".join(filter(str.isdigit, one)) for one in written}
+    chosen = (formats.E164, formats.INTERNATIONAL, formats.NATIONAL)
+    written = {phonenumbers.format_number(parsed, one) for one in chosen}
+    plain = {one.replace("(", "").replace(")", "") for one in written}
+    apart = {one.replace(old, new) for one in plain for old, new in (("-", " "), (" ", "-"))}
+    return written | plain | apart | {"".join(filter(str.isdigit, one)) for one in written}
 
 
 def email_address(text: str) -> str | None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import batched, islice
+from itertools import batched, islice, zip_longest
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -60,10 +60,14 @@ class Columns:
         """Return the heading of a field."""
         return self.headings.get(name, name)
 
+    def is_imported(self, heading: str) -> bool:
+        """Return whether the column is no comment."""
+        return not heading.startswith(COMMENT) or heading in self.headings.values()
+
     def said_by(self, cells: Mapping[str, str], event_id: str) -> dict[str, Any]:
         """Return the fields of a contact; what stands under other headings becomes its data, but for comments."""
         named = {name: cells.get(self.heading_of(name), "") for name in FIELDS}
-        others = filter(is_imported, cells.keys() - set(map(self.heading_of, FIELDS)))
+        others = filter(self.is_imported, cells.keys() - set(map(self.heading_of, FIELDS)))
         said: dict[str, Any] = {"source_code": self.source_code, EVENT_ID: event_id}
         said |= {name: value for name, value in named.items() if value}
         return said | {"data": {heading: cells[heading] for heading in sorted(others) if cells[heading]}}
@@ -88,22 +92,25 @@ class ContactTable:
         serializer = intake_serializer(get_language())
         for number, cells in enumerate(islice(self._rows(), 1, None), 1):
             said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, number))
-            row = too_many_cells() if any(cells[len(self.headings) :]) else read(said, serializer)
+            row = without_heading() if any(self._without_heading(cells)) else read(said, serializer)
             yield Line(number, cells, said[EVENT_ID], row)
 
     @property
     def recognisable_headings(self) -> list[str]:
         """The headings of `recognisable` rows."""
         event_id = self._columns.heading_of(EVENT_ID)
-        return [event_id, *(one for one in self.headings if is_imported(one) and one != event_id)]
+        return [event_id, *(one for one in self.headings if one and one != event_id and self._columns.is_imported(one))]
 
     def recognisable(self, line: Line) -> list[str]:
-        """Return the cells of a row with its event id first and without comments, all that is too much at the end."""
+        """Return the cells of a row with its event id first and without comments, those without a heading last."""
         named = self._named(line.cells) | {self._columns.heading_of(EVENT_ID): line.event_id}
-        return [*(named.get(heading, "") for heading in self.recognisable_headings), *line.cells[len(self.headings) :]]
+        return [*(named.get(one, "") for one in self.recognisable_headings), *self._without_heading(line.cells)]
 
     def _named(self, cells: Sequence[str]) -> dict[str, str]:
-        return dict(zip(self.headings, cells, strict=False))
+        return {heading: cell for heading, cell in zip(self.headings, cells, strict=False) if heading}
+
+    def _without_heading(self, cells: Sequence[str]) -> list[str]:
+        return [cell for heading, cell in zip_longest(self.headings, cells, fillvalue="") if not heading]
 
     def _rows(self) -> Iterator[list[str]]:
         with self._readable() as text:
@@ -126,18 +133,14 @@ class ContactTable:
         if missing := [heading for heading in wanted if heading not in self.headings]:
             told = {"missing": ", ".join(missing), "headings": ", ".join(self.headings)}
             raise NoTable(_("There is no column %(missing)s. The headings are: %(headings)s.") % told)
-        if twice := [heading for heading, times in Counter(filter(is_imported, self.headings)).items() if times > 1]:
+        imported = Counter(heading for heading in self.headings if heading and self._columns.is_imported(heading))
+        if twice := [heading for heading, times in imported.items() if times > 1]:
             raise NoTable(_("Several columns are called %(headings)s.") % {"headings": ", ".join(twice)})
 
 
-def too_many_cells() -> ValidationError:
+def without_heading() -> ValidationError:
     """Return what is wrong with a row in which a text with a comma stands without quotes, say."""
-    return ValidationError(_("The row has more cells than there are headings."), "too_many_cells")
-
-
-def is_imported(heading: str) -> bool:
-    """Return whether the column is no comment."""
-    return not heading.startswith(COMMENT)
+    return ValidationError(_("A cell of the row has no heading above it."), "without_heading")
 
 
 @contextmanager

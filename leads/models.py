@@ -298,7 +298,10 @@ ROW_OF_A_TABLE = r"^import:[0-9a-f]{20}:[0-9]+$"
 
 
 def event_id_of_row(table: str, number: int) -> str:
-    """Return the event id of a row of an imported table, twenty hexadecimal digits: it tells of nobody."""
+    """Return the event id of a row of an imported table, twenty hexadecimal digits.
+
+    It stays when a lead is erased: without the table it tells of nobody.
+    """
     return f"import:{table}:{number}"
 
 

@@ -14,10 +14,15 @@ from crm_project.testing.databases import Databases
 
 
 def test_every_row_is_there_in_the_end(databases: Databases) -> None:
-    measured = measure("a database", databases, 1_500, [0.1])
+    measured = measure("a database", databases, 3_000, [100, 500])
 
-    assert (measured.rows, len(measured.stored_when_killed)) == (1_500, 1)
-    assert measured.rate == (1_500 - measured.stored_when_killed[0]) / measured.seconds > 0
+    assert 100 <= measured.stored_when_killed[0] < measured.stored_when_killed[1] < 3_000
+    assert measured.rate == (3_000 - measured.stored_when_killed[1]) / measured.seconds > 0
+
+
+def test_one_that_cannot_be_killed_on_the_way_fails_the_run(databases: Databases) -> None:
+    with pytest.raises(WrongResultError, match="ended by itself, with 0"):
+        measure("a database", databases, 100, [200])
 
 
 @pytest.mark.once

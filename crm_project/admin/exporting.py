@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -46,24 +46,35 @@ class ExportAdmin(Admin):
         """Answer with the rows that match the filters and the search; lead back to the list when that cannot be."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        the_list = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist", query=request.GET)
         try:
-            rows = self.get_changelist_instance(request).queryset.prefetch_related(None)
-            name = f"{self.opts.model_name}s-{timezone.localdate()}"
-            answer = download(request, name, rows, self.table())
+            rows = self.get_changelist_instance(request).queryset
         except IncorrectLookupParameters:
-            return redirect(the_list)
-        except TooManyExports as refusal:
-            messages.error(request, str(refusal))
-            return redirect(the_list)
-        log_export(request, self.model)
-        return answer
+            return redirect(the_list(request, self.model))
+        return sent(request, rows, self.table())
 
     def table(self) -> Table:
         """Return the table, in the language and the time zone of now: the rows are written when both are forgotten."""
         zone = timezone.get_current_timezone()
         columns = [column(self.model, name, self.labels.get(name), zone) for name in self.exported]
         return Table(columns, EXCEL_DELIMITER, EXCEL_MARK)
+
+
+def sent(request: HttpRequest, rows: QuerySet[Any], table: Table) -> HttpResponseBase:
+    """Answer with the rows as a CSV and write down who got it; lead back to the list when that cannot be now."""
+    model = rows.model
+    name = f"{model._meta.model_name}s-{timezone.localdate()}"
+    try:
+        answer = download(request, name, rows.prefetch_related(None), table)
+    except TooManyExports as refusal:
+        messages.error(request, str(refusal))
+        return redirect(the_list(request, model))
+    log_export(request, model)
+    return answer
+
+
+def the_list(request: HttpRequest, model: type[Model]) -> str:
+    """Return the address of the list that was to be exported, with its filters."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=request.GET)
 
 
 def column(model: type[Model], path: str, labels: Mapping[str, Any] | None, zone: tzinfo) -> Column:

@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from import_export.admin import ImportExportMixin
@@ -21,10 +20,9 @@ from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from crm_project.access.acting import LONGEST_REASON, because
-from crm_project.admin.exporting import log_export
+from crm_project.admin.exporting import log_export, sent
 from crm_project.admin.outcome import EXPLAINED, explanation
 from crm_project.admin.spreadsheets import ExcelCSV, Spreadsheet, Workbook
-from crm_project.exports import TooManyExports, download
 from distribution.queue import draining_at_the_end
 
 LARGEST_FILE = 400 * 1024  # it comes back in a form, packed and signed, and a form takes 1 MB
@@ -111,22 +109,12 @@ class TransferAdmin(ImportExportMixin, admin.ModelAdmin):
         self, file_format: Any, request: HttpRequest, queryset: QuerySet[Any], export_form: Any = None
     ) -> HttpResponseBase:
         """Return the file and write down who got it: a CSV is sent while it is read, a workbook is made as a whole."""
-        try:
-            answer: HttpResponseBase = (
-                self._streamed(request, queryset)
-                if isinstance(file_format, ExcelCSV)
-                else super()._do_file_export(file_format, request, queryset, export_form)
-            )
-        except TooManyExports as refusal:
-            messages.error(request, str(refusal))
-            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        if isinstance(file_format, ExcelCSV):
+            [resource] = self.get_export_resource_classes(request)
+            return sent(request, queryset, resource().table())
+        answer: HttpResponseBase = super()._do_file_export(file_format, request, queryset, export_form)
         log_export(request, self.model)
         return answer
-
-    def _streamed(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase:
-        [resource] = self.get_export_resource_classes(request)
-        name = f"{self.opts.model_name}s-{timezone.localdate()}"
-        return download(request, name, queryset.prefetch_related(None), resource().table())
 
     def add_data_read_fail_error_to_form(self, form: forms.Form, error: Exception) -> None:
         """Say why the file cannot be read."""

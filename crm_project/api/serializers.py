@@ -19,9 +19,9 @@ HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class WholePairs(ProhibitSurrogateCharactersValidator):
-    """Refuses half of a surrogate pair. The validator of REST framework, which looks at each character, takes longer.
+    """Refuses half of a surrogate pair.
 
-    For 60,000 characters, 4 ms.
+    The validator of REST framework looks at each character: at 60,000 of them for 4 ms, where this takes 0.4.
     """
 
     def __call__(self, value: str) -> None:

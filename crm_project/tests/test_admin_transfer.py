@@ -401,9 +401,11 @@ class TestExport:
     ) -> None:
         monkeypatch.setattr(exports, "places", BoundedSemaphore(1))
         with exports.place():
-            response = admin_client.post(address(OPERATOR, "export"), {"format": CSV, "resource": "0"}, follow=True)
+            there = address(OPERATOR, "export") + "?is_active__exact=0"
+            response = admin_client.post(there, {"format": CSV, "resource": "0"}, follow=True)
 
         assert messages(response) == [str(exports.TooManyExports.message)]
+        assert response.request["QUERY_STRING"] == "is_active__exact=0"
         assert not LogEntry.objects.exists()
 
     def test_it_is_written_down_who_exported_what(self, admin_client: Client) -> None:

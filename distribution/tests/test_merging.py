@@ -262,6 +262,8 @@ class TestPossiblySame:
             ({"phone": "+7\u00a0912\u00a0345\u00a067\u00a089"}, {"phone": "89123456789"}),
             ({"phone": "8\u2011912\u2011345\u201167\u201189"}, {"phone": "8.912.345.67.89"}),
             ({"external_id": "8 (912) 345-67-89"}, {"external_id": "+79123456789"}),
+            ({"external_id": "8-912-345-67-89"}, {"external_id": "+79123456789"}),
+            ({"external_id": "8 912 345 67 89"}, {"phone": "+7 912 345-67-89"}),
             ({"external_id": "89123456789"}, {"phone": "+7 912 345-67-89"}),
             ({"external_id": "+7 912 345-67-89"}, {"external_id": "79123456789"}),
             ({"email": "ivan@xn--e1afmkfd.xn--p1ai"}, {"email": "ivan@пример.рф"}),

@@ -98,18 +98,22 @@ def test_eight_bulk_clients_beside_24_who_register_and_close_break_no_limit(serv
 
 
 def test_an_import_by_another_process_beside_32_clients_breaks_no_limit(server: StartServer, tmp_path: Path) -> None:
-    house = House(server(), weights=[1] * 5, limit=20)
+    house = House(server(), weights=[1] * 5, limit=300)
     table = tmp_path / "contacts.csv"
     table.write_text("external_id\n" + "".join(f"row_{number}\n" for number in range(2_000)))
 
+    def register_while_it_is_imported() -> list[int]:
+        wait_until(house.statuses)
+        return [answer.status_code for answer in house.register(NEW, clients=CLIENTS)]
+
     imported, codes = run_concurrently(
         lambda: [house.server.manage("import_contacts", str(table), "--source", "bot").returncode],
-        lambda: [answer.status_code for answer in house.register(NEW, clients=CLIENTS)],
+        register_while_it_is_imported,
     )
 
     assert (imported, set(codes)) == ([0], {201})
-    assert house.statuses() == {"active": 100, "waiting": 2_000 + CONTACTS - 100}
-    assert house.counted() == house.loads() == [20] * 5
+    assert house.statuses() == {"active": 1_500, "waiting": 2_000 + CONTACTS - 1_500}
+    assert house.counted() == house.loads() == [300] * 5
 
 
 @pytest.mark.parametrize("leads", [NEW, KNOWN, ONE], ids=["new leads", "known leads", "one lead"])

@@ -181,6 +181,39 @@ class TestRefusedRows:
         first, second = (file.with_name(f"contacts.{name}.csv") for name in ("refused", "refused.refused"))
         assert second.read_text(encoding="utf-8") == first.read_text(encoding="utf-8")
 
+    def test_are_not_written_over_a_list_that_is_there(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,name", ",Анна")
+        run(file, "--source", CODE, code=3)
+        listed = file.with_name("contacts.refused.csv")
+        listed.write_text("mended", encoding="utf-8")
+
+        assert run(file, "--source", CODE, code=3).endswith(f"{file.with_name('contacts.2.refused.csv')}.")
+
+        assert listed.read_text(encoding="utf-8") == "mended"
+
+    def test_are_not_written_over_the_table(self, file: Path) -> None:
+        write(file, "external_id", "tg:1")
+
+        with pytest.raises(CommandError, match="over the table"):
+            call_command("import_contacts", str(file), "--refused", str(file))
+
+        assert rows_of(file) == [{"external_id": "tg:1"}]
+
+    def test_keep_a_field_whose_heading_begins_like_a_comment(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,# phone,# note", "tg:1,+7 912,left out", ",+7 913,left out")
+
+        run(file, "--source", CODE, "--column", "phone=# phone", code=3)
+
+        contact = Contact.objects.get()
+        assert (contact.phone, contact.data) == ("+7 912", {})
+        [row] = rows_of(file.with_name("contacts.refused.csv"))
+        assert (row["# phone"], "# note" in row) == ("+7 913", False)
+
+    def test_are_none_where_only_empty_cells_have_no_heading(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,,name,,", "tg:1,,Анна,,", "tg:2")
+
+        assert run(file, "--source", CODE) == "Stored: 2. Stored before: 0."
+
     def test_are_those_with_more_cells_than_headings(self, run: Import, file: Path, source: Source) -> None:
         write(file, "external_id,text", "tg:1,Hello, I need help", "tg:2,Hello,,")
 
@@ -190,7 +223,7 @@ class TestRefusedRows:
         _headings, (_line, why, _event_id, *cells) = csv.reader(
             file.with_name("contacts.refused.csv").read_text().splitlines()
         )
-        assert why == "The row has more cells than there are headings."
+        assert why == "A cell of the row has no heading above it."
         assert cells == ["tg:1", "Hello", " I need help"]
 
     def test_go_where_one_says(self, run: Import, file: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,12 @@ class Command(DatabaseCommand):
     ) -> None:
         """Register the rows or rehearse it, sum up in one line, and exit with the code that tells the outcome."""
         columns = Columns(dict(map(heading, column)), source)
+        if refused and Path(refused).absolute() == Path(file).absolute():
+            raise CommandError(_("The list of refused rows would be written over the table."))
         try:
             with ExitStack() as stack:
                 table = ContactTable(stack.enter_context(opened(file)), columns)
-                rows = RefusedRows(Path(refused or beside(file)), table, stack)
+                rows = RefusedRows(Path(refused) if refused else beside(file), table, stack)
                 tally, is_whole = self._rehearse(table) if dry_run else self._store(table, rows)
         except (NoTable, OSError) as error:
             raise CommandError(str(error)) from error
@@ -147,9 +150,11 @@ def heading(text: str) -> tuple[str, str]:
     return name, told
 
 
-def beside(file: str) -> str:
-    """Return where the refused rows of a table go."""
-    return f"contacts{REFUSED}" if file == STANDARD_INPUT else f"{file.removesuffix('.csv')}{REFUSED}"
+def beside(file: str) -> Path:
+    """Return where the refused rows of a table go: over no list that is there, which somebody may have mended."""
+    name = "contacts" if file == STANDARD_INPUT else file.removesuffix(".csv")
+    names = chain([f"{name}{REFUSED}"], (f"{name}.{number}{REFUSED}" for number in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
 
 
 def became(result: Registration | Refusal | ValidationError) -> str:
