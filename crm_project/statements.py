@@ -61,9 +61,13 @@ class KeptText:
     def _text(self, database: BaseDatabaseWrapper) -> Text:
         text = self._texts.get(database.vendor)
         if text is None:
-            built = self._build(*(RawSQL("%s", [Parameter(name)]) for name in self._names))
+            built = self._build(*self._arguments())
             text = self._texts[database.vendor] = self._write(built, database)
         return text
+
+    def _arguments(self) -> list[RawSQL]:
+        """Return the expressions that stand for the values."""
+        return [RawSQL("%s", [Parameter(name)]) for name in self._names]
 
     def _parameters(self, text: Text, values: Sequence[Any]) -> list[Any]:
         parameters = list(text.parameters)
@@ -106,8 +110,7 @@ class KeptStatement(KeptText):
         """
         database = database_of_thread()
         text = self._text(database)
-        if text.locks and not database.in_atomic_block:
-            raise TransactionManagementError("a lock outside a transaction would be gone at once")
+        check_lock(text, database)
         rows = run_on(database, text.sql, self._parameters(text, values))
         return [text.make(_converted(row, text.converters, database)) for row in rows]
 
@@ -251,6 +254,12 @@ class KeptCopy(KeptText):
 def kept_copy(model: type[Model], *columns: str) -> Callable[[Callable[..., QuerySet[Any, Any]]], KeptCopy]:
     """Return KeptCopy as a decorator that takes the model and the columns of the new rows."""
     return partial(KeptCopy, model=model, columns=columns)
+
+
+def check_lock(text: Text, database: BaseDatabaseWrapper) -> None:
+    """Raise TransactionManagementError when the statement locks its rows, and would do so outside a transaction."""
+    if text.locks and not database.in_atomic_block:
+        raise TransactionManagementError("a lock outside a transaction would be gone at once")
 
 
 def _literal(value: Any) -> str | None:

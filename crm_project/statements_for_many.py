@@ -10,10 +10,11 @@ from itertools import chain
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model
+from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model, QuerySet
+from django.db.models.expressions import RawSQL
 
 from crm_project.sending import database_of_thread, run_on
-from crm_project.statements import PLAIN, became_stored, given_fields
+from crm_project.statements import PLAIN, KeptText, Parameter, Text, became_stored, check_lock, given_fields
 
 type Values = Mapping[str, Any]
 type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters
@@ -75,6 +76,36 @@ class NumberFor(Func):
     def _written(self, compiler: Any, template: str) -> Written:
         texts, parameters = zip(*(compiler.compile(one) for one in self.source_expressions), strict=True)
         return template.format(*texts), tuple(chain(*parameters))
+
+
+class KeptForEach(KeptText):
+    """A function that looks one thing up for each of many values.
+
+    It decorates a function that returns the query of it, `values_list` of one column and one row at most, for one of
+    the values as its first argument; the function takes them all. Each is looked up by itself, by an index: asked for
+    all at once, a database reads the whole of a table that has some ten thousand rows.
+    """
+
+    def __call__(self, values: Iterable[Any], *others: Any) -> list[tuple[Any, Any]]:
+        """Return the values for which there is something, in their order and as JSON has them, each with what it is.
+
+        Raises TransactionManagementError when it locks rows outside a transaction, as the ORM would.
+        """
+        database = database_of_thread()
+        text = self._text(database)
+        check_lock(text, database)
+        rows = run_on(database, text.sql, self._parameters(text, [packed(values), *others]))
+        return [(value, found) for value, found in rows if found is not None]
+
+    def _arguments(self) -> list[RawSQL]:
+        return [RawSQL("one.value", []), *super()._arguments()[1:]]
+
+    def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
+        sql, parameters = built.query.get_compiler(connection=database).as_sql()
+        unpacked = "json_array_elements_text(%s::json)" if database.vendor == "postgresql" else "json_each(%s)"
+        whole = f"SELECT one.value, ({sql}) FROM {unpacked} AS one"  # noqa: S608, a query of the ORM
+        text = self._with_constants(whole, [*parameters, Parameter(self._names[0])])
+        return Text(*text, locks=built.query.select_for_update)
 
 
 class KeptInserts[M: Model]:

@@ -1,16 +1,17 @@
 """Who wrote: by what a source knows its leads, and the lead behind it."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError
-from django.db.models import Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.functions import Cast
 
 from crm_project.api.refusals import Refusal
 from crm_project.sending import together
 from crm_project.statements import KeptInsert, KeptStatement
-from crm_project.statements_for_many import KeptInserts, packed
+from crm_project.statements_for_many import KeptForEach, KeptInserts
 from distribution.errors import EmailUnreadable, PhoneUnreadable
 from distribution.locks import identities_to_lock
 from distribution.transactions import StartAnew
@@ -54,9 +55,14 @@ def lead_known_by(known: Known) -> int | None:
 
 def leads_known_by(known: Collection[Known]) -> dict[Known, int]:
     """Lock the identities and return the ids of their leads, of those that there are."""
-    kinds, values = {one.kind for one in known}, {one.value for one in known}
-    found = {Known(kind, value): lead_id for kind, value, lead_id in _leads_known_by(packed(kinds), packed(values))}
-    return {one: found[one] for one in known if one in found}
+    found = {pk: one for kind in {one.kind for one in known} for pk, one in _identities_of(kind, known)}
+    # In the order of their keys, in which everybody locks them; one that is gone by now is not known any more.
+    return {found[int(pk)]: lead_id for pk, lead_id in _leads_of(sorted(found))} if found else {}
+
+
+def _identities_of(kind: str, known: Collection[Known]) -> Iterator[tuple[int, Known]]:
+    values = [one.value for one in known if one.kind == kind]
+    return ((pk, Known(kind, value)) for value, pk in _identities(values, kind))
 
 
 def leads_named(external_id: str, among: Collection[int] | None = None) -> QuerySet[Any, Any]:
@@ -133,6 +139,11 @@ def _lead_known_by(kind: Any, value: Any) -> QuerySet[Any, Any]:
     return identities_to_lock(kind=kind, value=value).values_list("lead_id")
 
 
-@KeptStatement
-def _leads_known_by(kinds: Any, values: Any) -> QuerySet[Any, Any]:
-    return identities_to_lock(kind__among=kinds, value__among=values).values_list("kind", "value", "lead_id")
+@KeptForEach
+def _identities(value: Any, kind: Any) -> QuerySet[Any, Any]:
+    return Identity.objects.filter(kind=kind, value=value).order_by().values_list("pk")
+
+
+@KeptForEach
+def _leads_of(pk: Any) -> QuerySet[Any, Any]:
+    return identities_to_lock(pk=Cast(pk, BigIntegerField())).values_list("lead_id")

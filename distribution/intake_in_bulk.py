@@ -10,7 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from crm_project.access.idempotency import Hindrance, Keeping, answered_or_running, keep_all
 from crm_project.api.refusals import Refusal
 from crm_project.statements import KeptStatement
-from crm_project.statements_for_many import KeptInserts, packed
+from crm_project.statements_for_many import KeptForEach, KeptInserts, packed
 from distribution.assignment import Placement, place
 from distribution.decisions import Attempt
 from distribution.errors import SourceInactive, SourceNotFound
@@ -222,21 +222,19 @@ def _contacts_of_events(intakes: Sequence[Intake], sources: Mapping[str, Source]
     asked = {_event(one, sources) for one in _of(intakes, sources) if one.event_id}
     if not asked:
         return {}
-    source_ids, event_ids = map(set, zip(*asked, strict=True))
     known = {
         (source_id, event_id): contact_id
-        for source_id, event_id, contact_id in _known_events(packed(source_ids), packed(event_ids))
-        if (source_id, event_id) in asked
+        for source_id in {source_id for source_id, _event_id in asked}
+        for event_id, contact_id in _known_events([one for of, one in asked if of == source_id], source_id)
     }
     contacts = Contact.objects.select_related("source", "operator").in_bulk(known.values()) if known else {}
     # One that was pruned in between has taken its event along.
     return {event: contacts[contact_id] for event, contact_id in known.items() if contact_id in contacts}
 
 
-@KeptStatement
-def _known_events(source_ids: Any, event_ids: Any) -> QuerySet[Any, Any]:
-    events = SourceEvent.objects.filter(source__among=source_ids, event_id__among=event_ids)
-    return events.order_by().values_list("source_id", "event_id", "contact_id")
+@KeptForEach
+def _known_events(event_id: Any, source_id: Any) -> QuerySet[Any, Any]:
+    return SourceEvent.objects.filter(source_id=source_id, event_id=event_id).order_by().values_list("contact_id")
 
 
 def _open_contacts(leads: Mapping[Known, int], sources: Sequence[Source]) -> dict[Writer, Contact]:

@@ -2,10 +2,10 @@
 
 from django.db import connection
 
-from crm_project.statements import KeptStatement
+from crm_project.statements import KeptText
 
 
-def kept_plan(statement: KeptStatement, *values: str) -> str:
+def kept_plan(statement: KeptText, *values: str) -> str:
     """Return the plan of the statement for any values; these, as SQL, only fill the places of its arguments.
 
     Must be called in a transaction.

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import BigIntegerField, F, QuerySet
+from django.db.models.functions import Cast
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from model_bakery import baker
 
 from crm_project.statements import Change, KeptInsert, KeptStatement, kept_update
-from crm_project.statements_for_many import KeptInserts, NumberFor, packed, packed_by_key
+from crm_project.statements_for_many import KeptForEach, KeptInserts, NumberFor, packed, packed_by_key
+from crm_project.testing.plans import kept_plan
 from leads.models import Contact, ContactStatus, Lead, Source
 from operators.models import Operator, Weight
 
@@ -28,6 +31,17 @@ def sources_called(names: Any) -> QuerySet[Any, Any]:
 @KeptStatement
 def weights_on(source_ids: Any) -> QuerySet[Any, Any]:
     return Weight.objects.filter(source__among=source_ids).order_by("pk").values_list("weight")
+
+
+@KeptForEach
+def ids_of_sources(code: Any, is_active: Any) -> QuerySet[Any, Any]:
+    return Source.objects.filter(code=code, is_active=is_active).order_by().values_list("pk")
+
+
+@KeptForEach
+def locked_names(pk: Any) -> QuerySet[Any, Any]:
+    rows = Source.objects.filter(pk=Cast(pk, BigIntegerField())).order_by().select_for_update(no_key=True)
+    return rows.values_list("name")
 
 
 @kept_update(returning=())
@@ -78,6 +92,41 @@ class TestAmong:
 
         assert len(queries) == 2
         assert queries[0]["sql"].replace(packed(NAMES).replace("'", "''"), packed(["a"])) == queries[1]["sql"]
+
+
+class TestForEach:
+    def test_finds_each_by_itself_in_the_order_given(self) -> None:
+        sources = {name: baker.make(Source, code=name, is_active=name != "{braces},") for name in NAMES}
+
+        found = ids_of_sources([*reversed(NAMES), "another"], True)
+
+        assert found == [(name, sources[name].pk) for name in reversed(NAMES) if name != "{braces},"]
+
+    def test_finds_nothing_for_nothing(self) -> None:
+        assert ids_of_sources([], True) == []
+
+    def test_has_one_text_for_any_number_of_values(self) -> None:
+        with CaptureQueriesContext(connection) as queries:
+            ids_of_sources(["a"], True)
+            ids_of_sources(NAMES, True)
+
+        one, many = (query["sql"] for query in queries)
+        assert one.replace(packed(["a"]), "") == many.replace(packed(NAMES).replace("'", "''"), "")
+
+    def test_locks_within_a_transaction_only(self) -> None:
+        source = baker.make(Source, name="Telegram")
+
+        assert [(int(pk), name) for pk, name in locked_names([source.pk])] == [(source.pk, "Telegram")]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_refuses_to_lock_outside_a_transaction(self) -> None:
+        with pytest.raises(TransactionManagementError):
+            locked_names([1])
+
+    @pytest.mark.postgresql
+    def test_goes_by_an_index_however_small_the_table_is(self) -> None:
+        assert "Seq Scan" not in kept_plan(ids_of_sources, "true", "'[]'")
+        assert "LockRows" in kept_plan(locked_names, "'[]'")
 
 
 class TestNumberFor:

@@ -182,7 +182,7 @@ class TestWhatWasSentBefore:
 
     def test_and_pruned_at_this_moment_is_new(self) -> None:
         source = make_source({make_operator(): 1})
-        pruned = [[(source.pk, "update_1", 1_000_000)]]
+        pruned = [[("update_1", 1_000_000)]]
 
         with patch.object(intake_in_bulk, "_known_events", side_effect=pruned):
             [contact] = registered(register_chunk([intake(source, event_id="update_1")]))
