@@ -140,7 +140,7 @@ class ContactTable:
 
 def without_heading() -> ValidationError:
     """Return what is wrong with a row in which a text with a comma stands without quotes, say."""
-    return ValidationError(_("A cell of the row has no heading above it."), "without_heading")
+    return ValidationError(_("A cell of the row has no heading above it."))
 
 
 @contextmanager

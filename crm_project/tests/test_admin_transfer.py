@@ -63,7 +63,7 @@ def kinds(response: Page) -> list[str]:
 def exported(client: Client, model: str, file_format: str = CSV, filters: str = "") -> bytes:
     response = client.post(address(model, "export") + filters, {"format": file_format, "resource": "0"})
     assert "attachment" in response["Content-Disposition"]
-    return b"".join(response) if response.streaming else response.content
+    return response.getvalue()
 
 
 def workbook(*lines: list[Any]) -> bytes:

@@ -113,7 +113,7 @@ def every_transfer(client: Client) -> Iterator[Request]:
         if isinstance(model_admin, TransferAdmin):
             url, sent = address(name_of(model), "export"), {"format": "0", "resource": "0"}
             yield Request(url, url, sent)
-            lines = client.post(url, sent).content.splitlines()[: MANY + 1]
+            lines = client.post(url, sent).getvalue().splitlines()[: MANY + 1]
             file = SimpleUploadedFile("rows.csv", b"\n".join(lines))
             url = address(name_of(model), "import")
             yield Request(url, url, {"format": "0", "resource": "0", "import_file": file})
