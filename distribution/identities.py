@@ -77,13 +77,14 @@ def leads_named(external_id: str, among: Collection[int] | None = None) -> Query
 
 def sent_as(external_id: str, among: Collection[int]) -> Q:
     """Return the filter of the contacts that were sent with it, a phone or an e-mail however the source wrote it."""
-    otherwise: list[int] = []
     for kind, (read, _unreadable) in READERS.items():
         if value := read(external_id):
             leads = Identity.objects.filter(kind=kind, value=value).values("lead")
             contacts = Contact.objects.filter(lead__in=leads, source__in=among, source__identified_by=kind).order_by()
-            otherwise += [pk for pk, sent in contacts.values_list("pk", "external_id") if read(sent) == value]
-    return Q(external_id=external_id) | Q(pk__in=otherwise)
+            ways = {one for one in contacts.values_list("external_id", flat=True).distinct() if read(one) == value}
+            as_it_is_or_read = Q(external_id=external_id) | Q(source__identified_by=kind)
+            return Q(external_id__in=ways | {external_id}) & as_it_is_or_read
+    return Q(external_id=external_id)
 
 
 def _named(external_id: str) -> Q:

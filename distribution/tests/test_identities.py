@@ -185,6 +185,15 @@ class TestLeadsNamed:
 
         assert [row["lead"] for row in leads_named(written, among=[ours.pk])] == [mine.lead_id]
 
+    def test_are_to_them_not_those_who_sent_the_same_letters_where_they_are_not_read(self) -> None:
+        by_phone, as_it_is = make_source(identified_by="phone"), make_source()
+        mine = arrive(by_phone, WAYS[1])
+        arrive(as_it_is, WAYS[1])
+
+        named = leads_named(WAYS[0], among=[by_phone.pk, as_it_is.pk])
+
+        assert [row["lead"] for row in named] == [mine.lead_id]
+
     def test_are_to_them_not_those_whose_phone_another_source_sent(self) -> None:
         ours, theirs = make_source(identified_by="phone"), make_source(identified_by="phone")
         mine = arrive(ours, "+7 912 345-67-89")
