@@ -27,7 +27,7 @@ from benchmarks.report import WIDTH
 from crm_project.environment import env
 from crm_project.setup.children import APPLICATION
 from crm_project.testing.databases import Databases, OnServer
-from crm_project.testing.pgbouncer import running, set_time_limits
+from crm_project.testing.pgbouncer import running, set_for_pgbouncer
 
 CLIENTS = 32
 SHORT, LONG = Plan(seconds=2, known_leads=200), Plan(seconds=10)
@@ -115,7 +115,7 @@ def started_hosts(setup: Setup, databases: Databases) -> Iterator[Hosts]:
     url, environment = databases.migrated(), {"PGBOUNCER": "0"}
     with ExitStack() as stack:
         if setup.pool_size:
-            set_time_limits(url)
+            set_for_pgbouncer(url)
             url = stack.enter_context(running(url, setup.pool_size)).through(url)
             environment = {"PGBOUNCER": "1"}
         hosts = Hosts(setup, url, environment)

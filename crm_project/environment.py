@@ -13,6 +13,11 @@ from psycopg import IsolationLevel
 SHORTEST_SECRET_KEY = 50
 LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
+# A table of a page or two is by default read through, and a plan that does so is kept while thousands of rows come,
+# until PostgreSQL counts them a minute later. These are the costs of pages that lie in memory, where an index is the
+# cheaper way from some twenty rows on.
+PLANNING = {"random_page_cost": 0.1, "seq_page_cost": 0.1}
+
 env = Env()
 
 
@@ -93,10 +98,10 @@ def postgresql_options(lock_timeout_seconds: int) -> dict[str, Any]:
 
     `prepare_threshold` is how often a statement runs before PostgreSQL keeps its plan.
     """
-    limits = time_limits(lock_timeout_seconds).items()
+    settings = time_limits(lock_timeout_seconds) | PLANNING
     return pgbouncer_options(lock_timeout_seconds) | {
         "prepare_threshold": 3,
-        "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits),
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
 
 

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from crm_project.environment import time_limits
+from crm_project.environment import PLANNING, time_limits
 from crm_project.testing.postgres import unprivileged_identity
 from crm_project.testing.server import free_port
 
@@ -129,12 +129,12 @@ def running(server_url: str, pool_size: int = POOL_SIZE) -> Iterator[PgBouncer]:
             pgbouncer.stop()
 
 
-def set_time_limits(url: str, lock_timeout_seconds: int = LOCK_TIMEOUT_SECONDS) -> None:
-    """Make PostgreSQL itself limit the time of statements in a database, which no connection through PgBouncer can."""
-    name = urlsplit(url).path.removeprefix("/")
+def set_for_pgbouncer(url: str, lock_timeout_seconds: int = LOCK_TIMEOUT_SECONDS) -> None:
+    """Give a database the limits of time and the costs that no connection through PgBouncer can set."""
+    database = urlsplit(url).path.removeprefix("/")
     with psycopg.connect(url, autocommit=True) as connection:
-        for limit, milliseconds in time_limits(lock_timeout_seconds).items():
-            connection.execute(f"ALTER DATABASE {name} SET {limit} = {milliseconds}")
+        for name, value in (time_limits(lock_timeout_seconds) | PLANNING).items():
+            connection.execute(f"ALTER DATABASE {database} SET {name} = {value}")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from crm_project.testing.pgbouncer import (
     PgBouncer,
     PgBouncerError,
     program,
-    set_time_limits,
+    set_for_pgbouncer,
 )
 from crm_project.testing.server import free_port
 from crm_project.testing.waiting import wait_until
@@ -34,7 +34,7 @@ ALIAS = "through_pgbouncer"
 @pytest.fixture
 def pooled(pgbouncer: PgBouncer, fresh_database: str, db: None) -> Iterator[DatabaseWrapper]:
     """A connection through PgBouncer, which `transaction.atomic` knows by ALIAS."""
-    set_time_limits(fresh_database)
+    set_for_pgbouncer(fresh_database)
     where = urlsplit(pgbouncer.through(fresh_database))
     settings = {
         "HOST": where.hostname,
@@ -82,7 +82,7 @@ def test_a_database_that_does_not_limit_the_time_of_statements_is_refused(
 
 
 def test_other_limits_than_those_of_the_setting_are_refused(pgbouncer: PgBouncer, fresh_database: str) -> None:
-    set_time_limits(fresh_database, lock_timeout_seconds=7)
+    set_for_pgbouncer(fresh_database, lock_timeout_seconds=7)
     url = pgbouncer.through(fresh_database)
 
     assert manage("check_load", DATABASE_URL=url, PGBOUNCER="1").returncode == 1
@@ -91,7 +91,7 @@ def test_other_limits_than_those_of_the_setting_are_refused(pgbouncer: PgBouncer
 
 def test_migrations_are_refused_before_the_first(pgbouncer: PgBouncer, databases: Databases) -> None:
     url = databases.empty()
-    set_time_limits(url)
+    set_for_pgbouncer(url)
 
     refused = manage("migrate", DATABASE_URL=pgbouncer.through(url), PGBOUNCER="1")
 
@@ -103,7 +103,7 @@ def test_migrations_are_refused_before_the_first(pgbouncer: PgBouncer, databases
 
 def test_a_server_that_would_have_to_migrate_says_so_in_one_line(pgbouncer: PgBouncer, databases: Databases) -> None:
     url = databases.empty()
-    set_time_limits(url)
+    set_for_pgbouncer(url)
 
     refused = manage("serve", DATABASE_URL=pgbouncer.through(url), PGBOUNCER="1", PORT=str(free_port()))
 
@@ -112,7 +112,7 @@ def test_a_server_that_would_have_to_migrate_says_so_in_one_line(pgbouncer: PgBo
 
 
 def test_with_every_migration_there_is_nothing_to_refuse(pgbouncer: PgBouncer, fresh_database: str) -> None:
-    set_time_limits(fresh_database)
+    set_for_pgbouncer(fresh_database)
 
     done = manage("migrate", DATABASE_URL=pgbouncer.through(fresh_database), PGBOUNCER="1")
 

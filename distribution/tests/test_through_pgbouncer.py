@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from crm_project.testing.concurrency import run_concurrently
-from crm_project.testing.pgbouncer import POOL_SIZE, PgBouncer, set_time_limits
+from crm_project.testing.pgbouncer import POOL_SIZE, PgBouncer, set_for_pgbouncer
 from crm_project.testing.server import Server, StartServer
 from crm_project.testing.waiting import wait_until
 from distribution.tests.test_under_load import CLIENTS, CONTACTS, KNOWN, NEW, ONE, House, send_at_once_with_one_key
@@ -34,7 +34,7 @@ def pooled(server: StartServer, pgbouncer: PgBouncer, limited_database: str) -> 
 @pytest.fixture
 def limited_database(fresh_database: str) -> str:
     """The address, past PgBouncer, of a database that itself limits the time of statements."""
-    set_time_limits(fresh_database)
+    set_for_pgbouncer(fresh_database)
     return fresh_database
 
 
@@ -121,7 +121,7 @@ def test_a_table_is_imported_and_exported_beside_a_load_that_holds_the_pool(pool
 
 
 def test_a_call_that_waits_too_long_for_a_lock_is_503(pooled: Pooled, limited_database: str) -> None:
-    set_time_limits(limited_database, lock_timeout_seconds=1)
+    set_for_pgbouncer(limited_database, lock_timeout_seconds=1)
     house = House(pooled(LOCK_TIMEOUT_SECONDS="1"), weights=[1], limit=10)
 
     with psycopg.connect(limited_database) as connection:
