@@ -1,7 +1,8 @@
 """How fast a table is imported, killed and run again on the way: `python -m benchmarks.importing`, five minutes.
 
-A hundred thousand rows on both databases, by a command that is killed three times, whenever so many are stored. In the
-end exactly so many contacts must be there, each operator at the limit, the rest waiting, and every decision verified.
+A hundred thousand rows on both databases, by a command that is killed three times, whenever so many are stored; then
+by two commands at once, each with a half. In the end exactly so many contacts must be there, each operator at the
+limit, the rest waiting, and every decision verified.
 """
 
 import os
@@ -11,6 +12,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, sleep
@@ -35,12 +37,13 @@ WIDTH = 120
 
 
 class Imported(NamedTuple):
-    """An import: the rows, how many were stored when it was killed, and what the run that was not killed took.
+    """An import: by how many commands at once, how many were stored when it was killed, and what the last run took.
 
-    That run starts, and goes through the rows that are stored, too.
+    That run, which was not killed, starts, and goes through the rows that are stored, too.
     """
 
     database: str
+    commands: int
     rows: int
     stored_when_killed: Sequence[int]
     seconds: float
@@ -54,30 +57,34 @@ class Imported(NamedTuple):
 
 def main() -> None:
     """Measure on both databases and print the table."""
-    measured = [measure(there.name, there.databases, ROWS, KILLED_AT) for there in installations()]
+    measured = [
+        measure(there.name, there.databases, ROWS, killed_at, commands)
+        for there in installations()
+        for commands, killed_at in ((1, KILLED_AT), (2, ()))
+    ]
     Console(width=WIDTH, highlight=False).print(table(measured))
 
 
-def measure(name: str, databases: Databases, rows: int, killed_at: Sequence[int]) -> Imported:
-    """Import so many rows into a new database. Raises WrongResultError."""
+def measure(name: str, databases: Databases, rows: int, killed_at: Sequence[int], commands: int = 1) -> Imported:
+    """Import so many rows into a new database; of several commands, the first is killed. Raises WrongResultError."""
     server = new_server(databases, processes=1)
     house = replace(ROOMY, limit=(rows - rows // OF_WHICH_WAIT) // ROOMY.operators)
     with started(server):
         build(server.port, house)
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "contacts.csv"
-        file.write_text("".join(lines(rows)), encoding="utf-8")
-        stored = [killed(server, file, number) for number in killed_at]
+        files = [written(Path(directory), range(first, rows, commands)) for first in range(commands)]
+        stored = [killed(server, files[0], number) for number in killed_at]
         began = perf_counter()
-        done = server.manage(*command(file))
+        with ThreadPoolExecutor(commands) as at_once:
+            done = list(at_once.map(lambda file: server.manage(*command(file)), files))
         seconds = perf_counter() - began
-    if done.returncode:
-        raise WrongResultError(done.stdout + done.stderr)
+    if wrong := "".join(one.stdout + one.stderr for one in done if one.returncode):
+        raise WrongResultError(wrong)
     active = house.limit * house.operators
     check(server, Counter(active=active, waiting=rows - active))
     if (proof := server.manage("verify_decisions")).returncode:
         raise WrongResultError(proof.stdout + proof.stderr)
-    return Imported(name, rows, stored, seconds)
+    return Imported(name, commands, rows, stored, seconds)
 
 
 def killed(server: MeasuredServer, file: Path, number: int) -> int:
@@ -100,21 +107,28 @@ def command(file: Path) -> list[str]:
     return ["import_contacts", str(file), "--source", SOURCE_CODE]
 
 
-def lines(rows: int) -> Iterator[str]:
-    """Yield the lines of a table of so many rows, each of a lead of its own."""
+def written(directory: Path, numbers: range) -> Path:
+    """Write the table and return its file."""
+    file = directory / f"contacts_{numbers.start}.csv"
+    file.write_text("".join(lines(numbers)), encoding="utf-8")
+    return file
+
+
+def lines(numbers: range) -> Iterator[str]:
+    """Yield the lines of a table with a row for each number, of a lead of its own."""
     yield "external_id,name,phone,text,city\n"
-    for number in range(rows):
+    for number in numbers:
         yield f"lead_{number},Анна {number},+7912{number:07},Когда привезут заказ?,Пермь\n"
 
 
 def table(measured: Sequence[Imported]) -> Table:
     """Return a table with a row for each import."""
     made = Table("database", box=MARKDOWN)
-    for column in ("rows", "stored when killed", "seconds of the last run", "contacts/s"):
+    for column in ("commands", "rows", "stored when killed", "seconds of the last run", "contacts/s"):
         made.add_column(column, justify="right")
     for row in measured:
         stored = ", ".join(f"{number:,}" for number in row.stored_when_killed)
-        made.add_row(row.database, f"{row.rows:,}", stored, f"{row.seconds:.1f}", f"{row.rate:,.0f}")
+        made.add_row(row.database, str(row.commands), f"{row.rows:,}", stored, f"{row.seconds:.1f}", f"{row.rate:,.0f}")
     return made
 
 

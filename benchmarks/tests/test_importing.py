@@ -20,6 +20,12 @@ def test_every_row_is_there_in_the_end(databases: Databases) -> None:
     assert measured.rate == (3_000 - measured.stored_when_killed[1]) / measured.seconds > 0
 
 
+def test_two_commands_at_once_import_each_their_half(databases: Databases) -> None:
+    measured = measure("a database", databases, 1_000, [], commands=2)
+
+    assert measured.rate == 1_000 / measured.seconds > 0
+
+
 def test_one_that_cannot_be_killed_on_the_way_fails_the_run(databases: Databases) -> None:
     with pytest.raises(WrongResultError, match="ended by itself, with 0"):
         measure("a database", databases, 100, [200])
@@ -27,7 +33,7 @@ def test_one_that_cannot_be_killed_on_the_way_fails_the_run(databases: Databases
 
 @pytest.mark.once
 def test_a_row_that_is_missing_fails_the_run(databases: Databases) -> None:
-    all_but_one = patch.object(importing, "lines", lambda rows: islice(lines(rows), rows))
+    all_but_one = patch.object(importing, "lines", lambda numbers: islice(lines(numbers), len(numbers)))
 
     with all_but_one, pytest.raises(WrongResultError, match="The database holds"):
         measure("a database", databases, 100, [])
@@ -36,6 +42,9 @@ def test_a_row_that_is_missing_fails_the_run(databases: Databases) -> None:
 @pytest.mark.once
 def test_the_table_has_a_row_for_each() -> None:
     console = Console(width=120, file=io.StringIO(), record=True)
-    console.print(table([Imported("SQLite", 100_000, [8_000, 20_000], 64.0)]))
+    console.print(table([Imported("SQLite", 1, 100_000, [8_000, 20_000], 64.0)]))
 
-    assert "| SQLite   | 100,000 |      8,000, 20,000 |                    64.0 |      1,250 |" in console.export_text()
+    assert (
+        "| SQLite   |        1 | 100,000 |      8,000, 20,000 |                    64.0 |      1,250 |"
+        in console.export_text()
+    )
