@@ -1,7 +1,7 @@
 """How fast a table is imported, killed and run again on the way: `python -m benchmarks.importing`, five minutes.
 
 A hundred thousand rows on both databases, by a command that is killed three times, whenever so many are stored; then
-by two commands at once, each with a half. In the end exactly so many contacts must be there, each operator at the
+by two commands at once, each with its part. In the end exactly so many contacts must be there, each operator at the
 limit, the rest waiting, and every decision verified.
 """
 
@@ -72,11 +72,13 @@ def measure(name: str, databases: Databases, rows: int, killed_at: Sequence[int]
     with started(server):
         build(server.port, house)
     with tempfile.TemporaryDirectory() as directory:
-        files = [written(Path(directory), range(first, rows, commands)) for first in range(commands)]
-        stored = [killed(server, files[0], number) for number in killed_at]
+        file = Path(directory) / "contacts.csv"
+        file.write_text("".join(lines(rows)), encoding="utf-8")
+        parts = [command(file, part, commands) for part in range(1, commands + 1)]
+        stored = [killed(server, parts[0], number) for number in killed_at]
         began = perf_counter()
         with ThreadPoolExecutor(commands) as at_once:
-            done = list(at_once.map(lambda file: server.manage(*command(file)), files))
+            done = list(at_once.map(lambda part: server.manage(*part), parts))
         seconds = perf_counter() - began
     if wrong := "".join(one.stdout + one.stderr for one in done if one.returncode):
         raise WrongResultError(wrong)
@@ -87,13 +89,13 @@ def measure(name: str, databases: Databases, rows: int, killed_at: Sequence[int]
     return Imported(name, commands, rows, stored, seconds)
 
 
-def killed(server: MeasuredServer, file: Path, number: int) -> int:
-    """Import the file, kill the command once so many are stored, and return how many are then.
+def killed(server: MeasuredServer, arguments: Sequence[str], number: int) -> int:
+    """Run the import, kill it once so many are stored, and return how many are then.
 
     Raises WrongResultError when it has ended by itself.
     """
     environment = {**os.environ, **server.environment}
-    process = subprocess.Popen([sys.executable, str(BASE_DIR / "manage.py"), *command(file)], env=environment)
+    process = subprocess.Popen([sys.executable, str(BASE_DIR / "manage.py"), *arguments], env=environment)
     while server.contacts.total() < number and process.poll() is None:
         sleep(SECONDS_BETWEEN_LOOKS)
     process.kill()
@@ -102,22 +104,15 @@ def killed(server: MeasuredServer, file: Path, number: int) -> int:
     return server.contacts.total()
 
 
-def command(file: Path) -> list[str]:
-    """Return the command that imports the file."""
-    return ["import_contacts", str(file), "--source", SOURCE_CODE]
+def command(file: Path, part: int, of: int) -> list[str]:
+    """Return the command that imports a part of the file."""
+    return ["import_contacts", str(file), "--source", SOURCE_CODE, "--part", f"{part}/{of}"]
 
 
-def written(directory: Path, numbers: range) -> Path:
-    """Write the table and return its file."""
-    file = directory / f"contacts_{numbers.start}.csv"
-    file.write_text("".join(lines(numbers)), encoding="utf-8")
-    return file
-
-
-def lines(numbers: range) -> Iterator[str]:
-    """Yield the lines of a table with a row for each number, of a lead of its own."""
+def lines(rows: int) -> Iterator[str]:
+    """Yield the lines of a table of so many rows, each of a lead of its own."""
     yield "external_id,name,phone,text,city\n"
-    for number in numbers:
+    for number in range(rows):
         yield f"lead_{number},Анна {number},+7912{number:07},Когда привезут заказ?,Пермь\n"
 
 

@@ -49,6 +49,17 @@ class Line(NamedTuple):
     row: Row
 
 
+class Part(NamedTuple):
+    """Which rows of a table are imported, when several commands share it: of its hundreds each the next in turn."""
+
+    number: int = 1
+    of: int = 1
+
+    def has(self, row: int) -> bool:
+        """Return whether the row of this number belongs to it."""
+        return (row - 1) // MOST_IN_A_CHUNK % self.of == self.number - 1
+
+
 @dataclass(frozen=True)
 class Columns:
     """Which heading stands for which field, and what a row is when it names no source."""
@@ -74,23 +85,24 @@ class Columns:
 
 
 class ContactTable:
-    """A table of contacts in CSV and UTF-8, with headings. Raises NoTable, and OSError."""
+    """A table of contacts in CSV and UTF-8, with headings, or a part of it. Raises NoTable, and OSError."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, part: Part) -> None:
         self._path = path
         self._columns = columns
+        self._part = part
         self._delimiter = self._told_by_first_line()
         self.headings = next(self._rows(), [])
-        self.length = sum(1 for _row in self._rows()) - 1
+        self.length = sum(1 for _row in self._numbered())
         # Read again, the same row of the same file is recognised: so an import that broke off may be repeated.
         with path.open("rb") as file:
             self._name = hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS_OF_A_FILE]
         self._check_headings()
 
     def lines(self) -> Iterator[Line]:
-        """Yield the rows below the headings."""
+        """Yield the rows below the headings, of the part."""
         serializer = intake_serializer(get_language())
-        for number, cells in enumerate(islice(self._rows(), 1, None), 1):
+        for number, cells in self._numbered():
             said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, number))
             row = without_heading() if any(self._without_heading(cells)) else read(said, serializer)
             yield Line(number, cells, said[EVENT_ID], row)
@@ -111,6 +123,10 @@ class ContactTable:
 
     def _without_heading(self, cells: Sequence[str]) -> list[str]:
         return [cell for heading, cell in zip_longest(self.headings, cells, fillvalue="") if not heading]
+
+    def _numbered(self) -> Iterator[tuple[int, list[str]]]:
+        rows = enumerate(islice(self._rows(), 1, None), 1)
+        return ((number, cells) for number, cells in rows if self._part.has(number))
 
     def _rows(self) -> Iterator[list[str]]:
         with self._readable() as text:

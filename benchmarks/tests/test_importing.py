@@ -20,7 +20,7 @@ def test_every_row_is_there_in_the_end(databases: Databases) -> None:
     assert measured.rate == (3_000 - measured.stored_when_killed[1]) / measured.seconds > 0
 
 
-def test_two_commands_at_once_import_each_their_half(databases: Databases) -> None:
+def test_two_commands_at_once_import_a_part_each(databases: Databases) -> None:
     measured = measure("a database", databases, 1_000, [], commands=2)
 
     assert measured.rate == 1_000 / measured.seconds > 0
@@ -33,7 +33,7 @@ def test_one_that_cannot_be_killed_on_the_way_fails_the_run(databases: Databases
 
 @pytest.mark.once
 def test_a_row_that_is_missing_fails_the_run(databases: Databases) -> None:
-    all_but_one = patch.object(importing, "lines", lambda numbers: islice(lines(numbers), len(numbers)))
+    all_but_one = patch.object(importing, "lines", lambda rows: islice(lines(rows), rows))
 
     with all_but_one, pytest.raises(WrongResultError, match="The database holds"):
         measure("a database", databases, 100, [])

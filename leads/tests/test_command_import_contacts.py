@@ -294,6 +294,46 @@ def breaking_off_at(chunk: int) -> Any:
     return patch.object(importing, "register_chunk", call)
 
 
+class TestAPart:
+    def test_has_its_hundreds_of_the_rows_and_the_parts_have_all(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=250)
+
+        assert run(file, "--source", CODE, "--part", "2/2") == "Stored: 100. Stored before: 0."
+        assert {*Contact.objects.values_list("external_id", flat=True)} == {f"lead_{one}" for one in range(100, 200)}
+
+        assert run(file, "--source", CODE, "--part", "1/2") == "Stored: 150. Stored before: 0."
+        assert run(file, "--source", CODE) == "Stored: 0. Stored before: 250."
+        assert_rules_hold()
+
+    def test_that_no_row_falls_to_stores_nothing(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=100)
+
+        assert run(file, "--source", CODE, "--part", "2/2") == "Stored: 0. Stored before: 0."
+
+    def test_is_rehearsed_by_itself(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id", number=250)
+
+        said = run(file, "--source", CODE, "--part", "3/3", "--dry-run")
+
+        assert said == "Nothing was written; would be stored: 50, stored before: 0, would be refused: 0."
+
+    def test_lists_its_refused_rows_by_themselves(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,source_code", *["a,nowhere"] * 101)
+
+        for part in ("1/2", "2/2"):
+            run(file, "--part", part, code=3)
+
+        numbers = [
+            [row["# line"] for row in rows_of(file.with_name(f"contacts.{part}_of_2.refused.csv"))] for part in (1, 2)
+        ]
+        assert numbers == [[*map(str, range(1, 101))], ["101"]]
+
+    @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3"])
+    def test_that_there_is_not_is_told_in_a_line(self, file: Path, part: str) -> None:
+        with pytest.raises(CommandError, match=f"--part {part}: write K/N"):
+            call_command("import_contacts", str(file), f"--part={part}")
+
+
 class TestADryRun:
     def test_writes_nothing_and_says_what_would_happen(
         self, file: Path, source: Source, capsys: pytest.CaptureFixture[str]

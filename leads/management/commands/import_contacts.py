@@ -1,6 +1,7 @@
 """Register the contacts of a table."""
 
 import csv
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ from leads.importing import (
     ContactTable,
     Line,
     NoTable,
+    Part,
     opened,
     reasons,
     rehearse,
@@ -83,19 +85,23 @@ class Command(DatabaseCommand):
             help=_("the heading of a field, where it is another word; may be given several times"),
         )
         add("--refused", metavar="FILE", help=_("where refused rows go; otherwise beside the table"))
+        add(
+            "--part",
+            default="1/1",
+            metavar="K/N",
+            help=_("only every Nth hundred of the rows, from the Kth on, for several commands that share a table"),
+        )
         add("--dry-run", action="store_true", help=_("write nothing, and say what would happen"))
 
-    def handle(
-        self, *, file: str, source: str, column: list[str], refused: str | None, dry_run: bool, **_o: Any
-    ) -> None:
+    def handle(self, *, file: str, refused: str | None, part: str, dry_run: bool, **options: Any) -> None:
         """Register the rows or rehearse it, sum up in one line, and exit with the code that tells the outcome."""
-        columns = Columns(dict(map(heading, column)), source)
+        columns, own = Columns(dict(map(heading, options["column"])), options["source"]), part_of(part)
         if refused and Path(refused).absolute() == Path(file).absolute():
             raise CommandError(_("The list of refused rows would be written over the table."))
         try:
             with ExitStack() as stack:
-                table = ContactTable(stack.enter_context(opened(file)), columns)
-                rows = RefusedRows(Path(refused) if refused else beside(file), table, stack)
+                table = ContactTable(stack.enter_context(opened(file)), columns, own)
+                rows = RefusedRows(Path(refused) if refused else beside(file, own), table, stack)
                 tally, is_whole = self._rehearse(table) if dry_run else self._store(table, rows)
         except (NoTable, OSError) as error:
             raise CommandError(str(error)) from error
@@ -150,9 +156,19 @@ def heading(text: str) -> tuple[str, str]:
     return name, told
 
 
-def beside(file: str) -> Path:
+def part_of(text: str) -> Part:
+    """Return the part that an option names. Raises CommandError."""
+    named = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    part = Part(int(named[1]), int(named[2])) if named else Part(0)
+    if not 1 <= part.number <= part.of:
+        raise CommandError(_("--part %(text)s: write K/N, such as 1/2 and 2/2 for two commands.") % {"text": text})
+    return part
+
+
+def beside(file: str, part: Part) -> Path:
     """Return where the refused rows of a table go: over no list that is there, which somebody may have mended."""
     name = "contacts" if file == STANDARD_INPUT else file.removesuffix(".csv")
+    name += f".{part.number}_of_{part.of}" if part.of > 1 else ""
     names = chain([f"{name}{REFUSED}"], (f"{name}.{number}{REFUSED}" for number in count(2)))
     return next(path for path in map(Path, names) if not path.exists())
 
