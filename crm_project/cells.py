@@ -15,5 +15,6 @@ def harmless(value: object) -> object:
 
 def as_written(text: str) -> str:
     """Return the text that `harmless` was given."""
-    without_mark = text.removeprefix(MARK)
-    return without_mark if harmless(without_mark) == text else text
+    if text.startswith(MARK) and harmless(text[1:]) == text:
+        return text[1:]
+    return text

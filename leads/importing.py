@@ -19,6 +19,7 @@ from rest_framework.exceptions import ValidationError
 
 from crm_project.api.errors import answer_to
 from crm_project.api.refusals import Refusal
+from crm_project.cells import as_written
 from distribution.intake import Intake
 from distribution.intake_in_bulk import MOST_IN_A_CHUNK, Foreseen, foreseen, register_chunk
 from leads.bulk import Outcome, Row, outcomes, read, readable
@@ -33,12 +34,15 @@ DELIMITERS = ",;\t"
 DIGITS_OF_A_FILE = 20
 
 
+type Numbered = tuple[int, list[str]]  # the cells of a row, and its number as a spreadsheet counts
+
+
 class NoTable(ValueError):
     """The file cannot be read as a table; the text says why."""
 
 
 class Line(NamedTuple):
-    """A row of the table: its number, 1 the first below the headings, its cells as they were, and what they say.
+    """A row of the table: its number as a spreadsheet counts, its cells as they were, and what they say.
 
     By its event id it is recognised when it comes again, in this table or in the list of refused rows.
     """
@@ -91,8 +95,8 @@ class ContactTable:
         self._path = path
         self._columns = columns
         self._part = part
-        self._delimiter = self._told_by_first_line()
-        self.headings = next(self._rows(), [])
+        self.delimiter = self._told_by_first_line()
+        self.headings = next((cells for _number, cells in self._rows()), [])
         self.length = sum(1 for _row in self._numbered())
         # Read again, the same row of the same file is recognised: so an import that broke off may be repeated.
         with path.open("rb") as file:
@@ -102,8 +106,8 @@ class ContactTable:
     def lines(self) -> Iterator[Line]:
         """Yield the rows below the headings, of the part."""
         serializer = intake_serializer(get_language())
-        for number, cells in self._numbered():
-            said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, number))
+        for place, (number, cells) in self._numbered():
+            said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, place))
             row = without_heading() if any(self._without_heading(cells)) else read(said, serializer)
             yield Line(number, cells, said[EVENT_ID], row)
 
@@ -124,13 +128,15 @@ class ContactTable:
     def _without_heading(self, cells: Sequence[str]) -> list[str]:
         return [cell for heading, cell in zip_longest(self.headings, cells, fillvalue="") if not heading]
 
-    def _numbered(self) -> Iterator[tuple[int, list[str]]]:
+    def _numbered(self) -> Iterator[tuple[int, Numbered]]:
+        """Yield the rows of the part, each with its place among all below the headings that are not empty."""
         rows = enumerate(islice(self._rows(), 1, None), 1)
-        return ((number, cells) for number, cells in rows if self._part.has(number))
+        return ((place, row) for place, row in rows if self._part.has(place))
 
-    def _rows(self) -> Iterator[list[str]]:
+    def _rows(self) -> Iterator[Numbered]:
         with self._readable() as text:
-            yield from (row for row in csv.reader(text, delimiter=self._delimiter) if row)
+            rows = enumerate(csv.reader(text, delimiter=self.delimiter), 1)
+            yield from ((number, [as_written(cell) for cell in cells]) for number, cells in rows if cells)
 
     def _told_by_first_line(self) -> str:
         with self._readable() as text:

@@ -79,6 +79,7 @@ def test_a_database_that_does_not_limit_the_time_of_statements_is_refused(
 
     assert refused.returncode == 1
     assert f'ALTER ROLE "postgres" SET lock_timeout = {LOCK_TIMEOUT_SECONDS * 1000}' in refused.stderr
+    assert 'ALTER ROLE "postgres" SET random_page_cost = 0.1' in refused.stderr
 
 
 def test_other_limits_than_those_of_the_setting_are_refused(pgbouncer: PgBouncer, fresh_database: str) -> None:

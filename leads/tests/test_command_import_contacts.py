@@ -19,7 +19,7 @@ from distribution.intake_in_bulk import register_chunk
 from distribution.tests.commands import started
 from distribution.verification import verify
 from leads import importing
-from leads.models import Contact, Source, SourceEvent
+from leads.models import Contact, Lead, Source, SourceEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +60,7 @@ def write(file: Path, *rows: str, number: int = 0) -> None:
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
 
 
 class TestStoring:
@@ -104,6 +104,14 @@ class TestStoring:
 
         assert Contact.objects.get().external_id == "tg:1"
 
+    def test_reads_what_the_exports_write(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,phone,text", "'+79123456789,'+79123456789,'quoted'")
+
+        run(file, "--source", CODE)
+
+        contact = Contact.objects.get()
+        assert (contact.external_id, contact.phone, contact.text) == ("+79123456789", "+79123456789", "'quoted'")
+
     def test_reads_the_standard_input(
         self, run: Import, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -137,8 +145,8 @@ class TestRefusedRows:
         assert said == f"Stored: 2. Stored before: 0. Refused: 2, listed in {listed}."
         rows = rows_of(listed)
         assert [(row["external_id"], row["City"], row["# line"]) for row in rows] == [
-            ("", "Omsk", "2"),
-            ("tg:3", "", "3"),
+            ("", "Omsk", "3"),
+            ("tg:3", "", "4"),
         ]
         assert rows[1]["# why it was refused"] == (
             "source_code: There is no such source. Check the code, or create the source first."
@@ -191,13 +199,48 @@ class TestRefusedRows:
 
         assert listed.read_text(encoding="utf-8") == "mended"
 
-    def test_are_not_written_over_the_table(self, file: Path) -> None:
+    @pytest.mark.parametrize("name", ["contacts.csv", "bad.csv", "bad"])
+    def test_are_not_written_over_anything_that_one_names(
+        self, run: Import, file: Path, tmp_path: Path, name: str
+    ) -> None:
+        named = tmp_path / name
+        write(named, "something else")
         write(file, "external_id", "tg:1")
 
-        with pytest.raises(CommandError, match="over the table"):
-            call_command("import_contacts", str(file), "--refused", str(file))
+        run(file, "--source", "nowhere", "--refused", tmp_path / ".." / tmp_path.name / name, code=3)
 
-        assert rows_of(file) == [{"external_id": "tg:1"}]
+        second = named.with_name(f"{named.stem}.2{named.suffix}")
+        assert [row["external_id"] for row in rows_of(second)] == ["tg:1"]
+        assert named.read_text() == ("external_id\ntg:1\n" if named == file else "something else\n")
+
+    def test_go_nowhere_when_one_says_so(self, run: Import, file: Path) -> None:
+        write(file, "external_id", "tg:1")
+
+        assert run(file, "--source", "nowhere", "--refused", "/dev/null", code=3).endswith("listed in /dev/null.")
+
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_open_in_a_spreadsheet_as_their_table_does_and_run_nothing_there(
+        self, run: Import, file: Path, source: Source
+    ) -> None:
+        file.write_text("external_id;name;phone\n;=1+1;+7 912\n", encoding="utf-8-sig")
+
+        run(file, "--source", CODE, code=3)
+
+        listed = file.with_name("contacts.refused.csv")
+        assert listed.read_bytes().startswith(b"\xef\xbb\xbf# line;")
+        assert listed.read_text(encoding="utf-8").rstrip().endswith(";;'=1+1;'+7 912")
+        write(listed, *listed.read_text(encoding="utf-8-sig").replace(";;'=1", ";tg:1;'=1").splitlines())
+        run(listed, "--source", CODE)
+        contact = Contact.objects.get()
+        assert (contact.external_id, contact.name, contact.phone) == ("tg:1", "=1+1", "+7 912")
+
+    def test_have_the_numbers_that_a_spreadsheet_shows(self, run: Import, file: Path, source: Source) -> None:
+        write(file, "external_id,name", "tg:1,Анна", "", ",Борис")
+
+        run(file, "--source", CODE, code=3)
+
+        assert [row["# line"] for row in rows_of(file.with_name("contacts.refused.csv"))] == ["4"]
 
     def test_keep_a_field_whose_heading_begins_like_a_comment(self, run: Import, file: Path, source: Source) -> None:
         write(file, "external_id,# phone,# note", "tg:1,+7 912,left out", ",+7 913,left out")
@@ -207,7 +250,7 @@ class TestRefusedRows:
         contact = Contact.objects.get()
         assert (contact.phone, contact.data) == ("+7 912", {})
         [row] = rows_of(file.with_name("contacts.refused.csv"))
-        assert (row["# phone"], "# note" in row) == ("+7 913", False)
+        assert (row["# phone"], "# note" in row) == ("'+7 913", False)
 
     def test_are_none_where_only_empty_cells_have_no_heading(self, run: Import, file: Path, source: Source) -> None:
         write(file, "external_id,,name,,", "tg:1,,Анна,,", "tg:2")
@@ -326,7 +369,7 @@ class TestAPart:
         numbers = [
             [row["# line"] for row in rows_of(file.with_name(f"contacts.{part}_of_2.refused.csv"))] for part in (1, 2)
         ]
-        assert numbers == [[*map(str, range(1, 101))], ["101"]]
+        assert numbers == [[*map(str, range(2, 102))], ["102"]]
 
     @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3"])
     def test_that_there_is_not_is_told_in_a_line(self, file: Path, part: str) -> None:
@@ -347,7 +390,7 @@ class TestADryRun:
         said = capsys.readouterr()
         assert ended.value.code == 3
         assert said.out == "Nothing was written; would be stored: 1, stored before: 0, would be refused: 3.\n"
-        assert [line.partition(":")[0] for line in said.err.splitlines()] == ["Line 2", "Line 3", "Line 4"]
+        assert [line.partition(":")[0] for line in said.err.splitlines()] == ["Line 3", "Line 4", "Line 5"]
         assert not Contact.objects.exists()
         assert list(file.parent.iterdir()) == [file]
 
@@ -415,5 +458,24 @@ class TestInterrupted:
         assert stored % 100 == 0
         assert Contact.objects.count() == SourceEvent.objects.count() == 3_000
         assert (Contact.objects.active().count(), Contact.objects.waiting().count()) == (2_900, 100)
+        assert_rules_hold()
+        assert list(verify()) == []
+
+    def test_one_of_two_parts_and_the_whole_run_again_store_everything_once(
+        self, run: Import, file: Path, source: Source
+    ) -> None:
+        write(file, "external_id", *[f"lead_{place % 150}" for place in range(3_000)])
+        parts = [("import_contacts", str(file), "--source", CODE, "--part", part) for part in ("1/2", "2/2")]
+        with started(*parts[0]) as killed, started(*parts[1]) as other:
+            wait_until(lambda: Contact.objects.count() >= 200)
+            killed.kill()
+            assert killed.wait(timeout=10) == -signal.SIGKILL
+            assert other.wait(timeout=60) == 0
+        assert 1_500 <= Contact.objects.count() < 3_000
+
+        run(file, "--source", CODE)
+
+        assert Contact.objects.count() == SourceEvent.objects.count() == 3_000
+        assert Lead.objects.count() == 150
         assert_rules_hold()
         assert list(verify()) == []

@@ -11,6 +11,7 @@ from django.db import NotSupportedError
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.utils import CursorWrapper
 
+from crm_project.environment import PLANNING
 from crm_project.postgresql import base
 
 
@@ -24,7 +25,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         limits = self.settings_dict["TIME_LIMITS"]
         if self._limits_in_force(list(limits)) != limits:
             self.close()
-            raise NotSupportedError(how_to_limit(self.ops.quote_name(self.settings_dict["USER"]), limits))
+            raise NotSupportedError(how_to_set(self.ops.quote_name(self.settings_dict["USER"]), limits | PLANNING))
 
     @override
     def chunked_cursor(self) -> CursorWrapper:
@@ -45,9 +46,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return dict(cursor.fetchall())
 
 
-def how_to_limit(role: str, limits: dict[str, int]) -> str:
-    """Return what to do so that PostgreSQL itself limits the time of the role's statements, in milliseconds."""
-    statements = " ".join(f"ALTER ROLE {role} SET {name} = {value};" for name, value in limits.items())
+def how_to_set(role: str, settings: dict[str, Any]) -> str:
+    """Return what to do so that PostgreSQL itself has the settings for the role, the limits of time among them."""
+    statements = " ".join(f"ALTER ROLE {role} SET {name} = {value};" for name, value in settings.items())
     return (
         "Through PgBouncer the limits that LOCK_TIMEOUT_SECONDS asks for are PostgreSQL's own. "
         f"Tell PostgreSQL: {statements} Then tell PgBouncer: RECONNECT;"

@@ -1,12 +1,10 @@
 """Register the contacts of a table."""
 
-import csv
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +19,10 @@ from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import INTERRUPTED, stopping_between_steps, until
 from distribution.management.progress import with_progress
 from distribution.queue import draining_at_the_end
-from leads.importing import (
-    COMMENT,
-    FIELDS,
-    STANDARD_INPUT,
-    Columns,
-    ContactTable,
-    Line,
-    NoTable,
-    Part,
-    opened,
-    reasons,
-    rehearse,
-    store,
-)
+from leads.importing import FIELDS, Columns, ContactTable, NoTable, Part, opened, reasons, rehearse, store
+from leads.refused_rows import RefusedRows, beside
 
 SOME_WERE_REFUSED = 3
-REFUSED = ".refused.csv"
-
-
-class RefusedRows:
-    """Writes refused rows into a file, as they were and with the reason; makes no file when there are none.
-
-    Mended, the file is a table to import: the event ids in it say which rows were stored meanwhile.
-    """
-
-    def __init__(self, path: Path, table: ContactTable, stack: ExitStack) -> None:
-        self.path = path
-        self._table = table
-        self._stack = stack
-        self._writer: Any = None
-
-    def add(self, line: Line, why: str) -> None:
-        """Write one row."""
-        if self._writer is None:
-            file = self._stack.enter_context(self.path.open("w", encoding="utf-8", newline=""))
-            self._writer = csv.writer(file)
-            comments = [f"{COMMENT} {text}" for text in (_("line"), _("why it was refused"))]
-            self._writer.writerow([*comments, *self._table.recognisable_headings])
-        self._writer.writerow([line.number, why, *self._table.recognisable(line)])
 
 
 class Command(DatabaseCommand):
@@ -96,8 +59,6 @@ class Command(DatabaseCommand):
     def handle(self, *, file: str, refused: str | None, part: str, dry_run: bool, **options: Any) -> None:
         """Register the rows or rehearse it, sum up in one line, and exit with the code that tells the outcome."""
         columns, own = Columns(dict(map(heading, options["column"])), options["source"]), part_of(part)
-        if refused and Path(refused).absolute() == Path(file).absolute():
-            raise CommandError(_("The list of refused rows would be written over the table."))
         try:
             with ExitStack() as stack:
                 table = ContactTable(stack.enter_context(opened(file)), columns, own)
@@ -159,18 +120,9 @@ def heading(text: str) -> tuple[str, str]:
 def part_of(text: str) -> Part:
     """Return the part that an option names. Raises CommandError."""
     named = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
-    part = Part(int(named[1]), int(named[2])) if named else Part(0)
-    if not 1 <= part.number <= part.of:
-        raise CommandError(_("--part %(text)s: write K/N, such as 1/2 and 2/2 for two commands.") % {"text": text})
-    return part
-
-
-def beside(file: str, part: Part) -> Path:
-    """Return where the refused rows of a table go: over no list that is there, which somebody may have mended."""
-    name = "contacts" if file == STANDARD_INPUT else file.removesuffix(".csv")
-    name += f".{part.number}_of_{part.of}" if part.of > 1 else ""
-    names = chain([f"{name}{REFUSED}"], (f"{name}.{number}{REFUSED}" for number in count(2)))
-    return next(path for path in map(Path, names) if not path.exists())
+    if named and 1 <= int(named[1]) <= int(named[2]):
+        return Part(int(named[1]), int(named[2]))
+    raise CommandError(_("--part %(text)s: write K/N, such as 1/2 and 2/2 for two commands.") % {"text": text})
 
 
 def became(result: Registration | Refusal | ValidationError) -> str:
