@@ -112,7 +112,9 @@ class KeptStatement(KeptText):
         text = self._text(database)
         check_lock(text, database)
         rows = run_on(database, text.sql, self._parameters(text, values))
-        return [text.make(_converted(row, text.converters, database)) for row in rows]
+        if text.converters:
+            rows = [_converted(row, text.converters, database) for row in rows]
+        return [text.make(row) for row in rows]
 
     def _write(self, built: QuerySet[Any, Any], database: BaseDatabaseWrapper) -> Text:
         compiler = built.query.get_compiler(connection=database)
@@ -301,8 +303,6 @@ def _maker(rows: QuerySet[Any]) -> Callable[[Row], Model]:
 
 
 def _converted(row: Row, converters: Sequence[Converter], database: BaseDatabaseWrapper) -> Row:
-    if not converters:
-        return row
     values = list(row)
     for position, convert, expression in converters:
         values[position] = convert(values[position], expression, database)

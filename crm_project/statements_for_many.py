@@ -124,8 +124,9 @@ class KeptInserts[M: Model]:
 
     def values(self, rows: Iterable[Values]) -> list[Any]:
         """Store rows of these values, each by the name of its attribute, the others by default; return their keys."""
-        usual = self._values(self._model())
-        return self._store([{**usual, **row} for row in rows])
+        given = list(rows)
+        usual = self._values(self._model()) if given else {}
+        return self._store([{**usual, **row} for row in given])
 
     def _values(self, row: M) -> dict[str, Any]:
         return {field.attname: field.pre_save(row, add=True) for field in self._fields}

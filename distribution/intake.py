@@ -14,8 +14,8 @@ from distribution.errors import SourceInactive, SourceNotFound
 from distribution.identities import known_by, lead_known_by, store_lead
 from distribution.locks import identities_to_lock, lock_for_draw, lock_lead, lock_operator_with_room
 from distribution.models import Trigger
-from distribution.queue import drain_after_commit
-from distribution.selectors import operator_to_return_to, queue_before, sources_sharing_operators
+from distribution.queue import drain_after_commit_if_room
+from distribution.selectors import operator_to_return_to, queue_before
 from distribution.transactions import StartAnew, in_transaction
 from leads.models import Contact, Source, SourceEvent
 from operators.models import Operator
@@ -131,7 +131,7 @@ def _assign_or_queue(contact: Contact) -> Contact:
     if choice.operator is None:
         put_in_queue(contact, attempt)
         # A place may become free between the draw and the commit, and its drain does not see this contact yet.
-        drain_after_commit(sources_sharing_operators(source.pk), if_room_on=source.pk)
+        drain_after_commit_if_room(source.pk)
     else:
         give(contact, choice.operator, attempt)
     return contact

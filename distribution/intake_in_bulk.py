@@ -18,9 +18,8 @@ from distribution.identities import Known, known_by, leads_known_by, store_leads
 from distribution.intake import EventStoredMeanwhile, Intake, Registration, new_contact
 from distribution.locks import lock_for_draws, lock_leads
 from distribution.models import Trigger
-from distribution.queue import drain_after_commit
+from distribution.queue import drain_after_commit_if_room
 from distribution.rosters import LockedRosters
-from distribution.selectors import sources_sharing_operators
 from distribution.transactions import after_commit, in_transaction
 from leads.models import Contact, Lead, Source, SourceEvent
 
@@ -163,7 +162,7 @@ class Chunk:
         self.rosters.store_counts()
         waiting = {one.contact.source_id for one in self.placements if one.operator is None}
         for source_id in sorted(waiting):
-            drain_after_commit(sources_sharing_operators(source_id), if_room_on=source_id)
+            drain_after_commit_if_room(source_id)
         try:
             _insert_events.values(
                 {"source_id": source_id, "event_id": event_id, "contact_id": contact.pk}

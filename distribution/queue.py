@@ -17,7 +17,7 @@ from distribution.decisions import Attempt, record_again
 from distribution.errors import ContactNotFound
 from distribution.locks import lock_contact, lock_for_draw
 from distribution.models import Trigger
-from distribution.selectors import next_in_queue, operator_to_return_to
+from distribution.selectors import next_in_queue, operator_to_return_to, sources_sharing_operators
 from distribution.transactions import after_commit, in_transaction
 from leads.models import Source
 
@@ -49,12 +49,14 @@ def drain(sources: QuerySet[Source], *, within_seconds: float = float("inf")) ->
     return given
 
 
-def drain_after_commit(sources: QuerySet[Source], *, if_room_on: int | None = None) -> None:
-    """Let the running service drain `sources` once its transaction is committed, before the call answers.
+def drain_after_commit(sources: QuerySet[Source]) -> None:
+    """Let the running service drain `sources` once its transaction is committed, before the call answers."""
+    after_commit(_drain_within_a_call, sources)
 
-    With `if_room_on`, only when somebody is available on the source with that id by then.
-    """
-    after_commit(_drain_within_a_call, sources, if_room_on)
+
+def drain_after_commit_if_room(source_id: int) -> None:
+    """Do so with the source and all that draw from its operators, if somebody is available on it by then."""
+    after_commit(_drain_if_room, source_id)
 
 
 @contextmanager
@@ -70,17 +72,29 @@ def draining_at_the_end() -> Iterator[None]:
     finally:
         _put_off.reset(token)
         if source_ids:
-            _drain_within_a_call(Source.objects.filter(pk__in=source_ids), None)
+            _drain_within_a_call(Source.objects.filter(pk__in=source_ids))
 
 
-def _drain_within_a_call(sources: QuerySet[Source], if_room_on: int | None) -> None:
+def _drain_if_room(source_id: int) -> None:
+    with _leaving_failures_to_the_sweep():
+        if _put_off.get() is not None or anybody_available(source_id):
+            _drain_within_a_call(sources_sharing_operators(source_id))
+
+
+def _drain_within_a_call(sources: QuerySet[Source]) -> None:
     put_off = _put_off.get()
-    # What was accepted stays accepted: a database that fails now is logged, and the sweep does the rest.
-    try:
+    with _leaving_failures_to_the_sweep():
         if put_off is not None:
             put_off.update(sources.order_by().values_list("pk", flat=True))
-        elif if_room_on is None or anybody_available(if_room_on):
+        else:
             drain(sources, within_seconds=SECONDS_WITHIN_A_CALL)
+
+
+@contextmanager
+def _leaving_failures_to_the_sweep() -> Iterator[None]:
+    """Log a database that fails now: what was accepted stays accepted, and the sweep does the rest."""
+    try:
+        yield
     except (DatabaseFailure, Refusal):
         logger.exception("The queue could not be drained after a commit; the next sweep will do it.")
 

@@ -119,7 +119,7 @@ def test_an_arrival_waits_behind_somebody_who_already_waits_for_the_operator() -
     first = arrive(source)
     Operator.objects.filter(pk=operator.pk).update(max_load=1)
 
-    with patch("distribution.intake.drain_after_commit"):
+    with patch("distribution.intake.drain_after_commit_if_room"):
         second = arrive(source)
 
     first.refresh_from_db()

@@ -270,7 +270,7 @@ class TestTheQueue:
 
     def test_is_drained_after_the_commit(self) -> None:
         source = make_source({make_operator(max_load=0): 1})
-        with patch.object(intake_in_bulk, "drain_after_commit") as put_off:
+        with patch.object(intake_in_bulk, "drain_after_commit_if_room") as put_off:
             register_chunk(intakes(source, 3))
 
         assert put_off.call_count == 1

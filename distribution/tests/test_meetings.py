@@ -73,7 +73,7 @@ def test_an_arrival_that_finds_nobody_while_a_place_becomes_free_is_given_it(sta
 
 
 def test_without_the_drain_after_its_commit_that_arrival_would_be_left_waiting(start: Start) -> None:
-    with patch.object(intake, "drain_after_commit"):
+    with patch.object(intake, "drain_after_commit_if_room"):
         _operator, contact = arrive_while_a_place_becomes_free(start)
 
     assert contact.is_waiting
