@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import get_language
 from rest_framework import status
 from rest_framework.decorators import action
@@ -164,7 +164,7 @@ class LeadViewSet(ReadViewSet):
 
     def within(self, source_ids: Collection[int]) -> Q:
         """Return the filter of the leads who wrote to the sources."""
-        return Q(pk__in=Contact.objects.filter(source__in=source_ids).values("lead"))
+        return Q(Exists(Contact.objects.filter(lead=OuterRef("pk"), source__in=source_ids)))
 
     def get_queryset(self) -> QuerySet[Lead]:
         """Return the leads that the caller may see, each as it was first known to the caller."""

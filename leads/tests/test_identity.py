@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_project.setup.children import BASE_DIR
 from leads.identity import email_address, phone_number
 
 # What people write, read in Russia, and what becomes of it; None is refused.
@@ -67,6 +68,14 @@ PHONES = {
 @pytest.mark.parametrize(("written", "number"), PHONES.items())
 def test_each_way_of_writing_a_phone_becomes_its_number(written: str, number: str | None) -> None:
     assert phone_number(written) == number
+
+
+def test_the_document_shows_every_way_of_writing_a_phone() -> None:
+    table = (BASE_DIR / "docs" / "phones.md").read_text(encoding="utf-8")
+    rows = [f"| `{written}` | {f'`{number}`' if number else '—'} |" for written, number in PHONES.items() if written]
+
+    assert [row for row in rows if row not in table] == []
+    assert len(table.splitlines()) == table.splitlines().index("|---|---|---|") + 1 + len(rows)
 
 
 @pytest.mark.parametrize("number", sorted({number for number in PHONES.values() if number}))

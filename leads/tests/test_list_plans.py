@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from crm_project.testing.clients import key_for
 from crm_project.testing.long_lists import fill
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -98,3 +99,24 @@ def test_a_page_is_found_without_reading_the_list(api: APIClient) -> None:
     ]
 
     assert found == []
+
+
+def test_a_lead_is_found_without_reading_all_contacts_of_the_sources_of_a_key() -> None:
+    fill(CONTACTS)
+    source = Source.objects.latest("pk")
+    bot = key_for("read", sources=[source, Source.objects.earliest("pk")])
+    lead = Contact.objects.filter(source=source).earliest("pk").lead
+
+    with CaptureQueriesContext(connection) as statements:
+        assert bot.get(f"/api/leads/{lead.pk}").json()["id"] == lead.pk
+        assert [one["id"] for one in bot.get(f"/api/leads?external_id={lead.external_id}").json()["results"]]
+
+    found = [one["sql"] for one in statements if 'FROM "leads_lead"' in one["sql"]]
+    assert len(found) == 3
+    assert not any(map(reads_contacts_of_sources, found))
+
+
+def reads_contacts_of_sources(sql: str) -> bool:
+    if connection.vendor == "postgresql":
+        return rows_read_on_postgresql(sql) > PAGE
+    return any("contact_source" in step for *_place, step in asked(f"EXPLAIN QUERY PLAN {sql}"))
