@@ -55,7 +55,7 @@ def drain_after_commit(sources: QuerySet[Source]) -> None:
 
 
 def drain_after_commit_if_room(source_id: int) -> None:
-    """Do so with the source and all that draw from its operators, if somebody is available on it by then."""
+    """Let it drain the source and all that draw from its operators, if somebody is available on it by then."""
     after_commit(_drain_if_room, source_id)
 
 
