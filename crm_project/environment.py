@@ -93,15 +93,20 @@ def time_limits(lock_timeout_seconds: int) -> dict[str, int]:
     return {"lock_timeout": milliseconds, "statement_timeout": 6 * milliseconds}
 
 
+def session_settings(lock_timeout_seconds: int) -> dict[str, Any]:
+    """Return what each session is to have, by PostgreSQL's names: the limits of time, and what it reckons with."""
+    return time_limits(lock_timeout_seconds) | PLANNING
+
+
 def postgresql_options(lock_timeout_seconds: int) -> dict[str, Any]:
     """Return what a connection is opened with: nothing waits for ever, be it for a lock or for a machine that is gone.
 
     `prepare_threshold` is how often a statement runs before PostgreSQL keeps its plan.
     """
-    settings = time_limits(lock_timeout_seconds) | PLANNING
+    settings = session_settings(lock_timeout_seconds).items()
     return pgbouncer_options(lock_timeout_seconds) | {
         "prepare_threshold": 3,
-        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in settings),
     }
 
 

@@ -34,9 +34,6 @@ DELIMITERS = ",;\t"
 DIGITS_OF_A_FILE = 20
 
 
-type Numbered = tuple[int, list[str]]  # the cells of a row, and its number as a spreadsheet counts
-
-
 class NoTable(ValueError):
     """The file cannot be read as a table; the text says why."""
 
@@ -56,8 +53,8 @@ class Line(NamedTuple):
 class Part(NamedTuple):
     """Which rows of a table are imported, when several commands share it: of its hundreds each the next in turn."""
 
-    number: int = 1
-    of: int = 1
+    number: int
+    of: int
 
     def has(self, row: int) -> bool:
         """Return whether the row of this number belongs to it."""
@@ -97,7 +94,7 @@ class ContactTable:
         self._part = part
         self.delimiter = self._told_by_first_line()
         self.headings = next((cells for _number, cells in self._rows()), [])
-        self.length = sum(1 for _row in self._numbered())
+        self.length = sum(1 for _row in self._own_rows())
         # Read again, the same row of the same file is recognised: so an import that broke off may be repeated.
         with path.open("rb") as file:
             self._name = hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS_OF_A_FILE]
@@ -106,7 +103,7 @@ class ContactTable:
     def lines(self) -> Iterator[Line]:
         """Yield the rows below the headings, of the part."""
         serializer = intake_serializer(get_language())
-        for place, (number, cells) in self._numbered():
+        for place, number, cells in self._own_rows():
             said = self._columns.said_by(self._named(cells), event_id_of_row(self._name, place))
             row = without_heading() if any(self._without_heading(cells)) else read(said, serializer)
             yield Line(number, cells, said[EVENT_ID], row)
@@ -128,12 +125,12 @@ class ContactTable:
     def _without_heading(self, cells: Sequence[str]) -> list[str]:
         return [cell for heading, cell in zip_longest(self.headings, cells, fillvalue="") if not heading]
 
-    def _numbered(self) -> Iterator[tuple[int, Numbered]]:
-        """Yield the rows of the part, each with its place among all below the headings that are not empty."""
+    def _own_rows(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Yield the rows of the part: their places below the headings, empty ones not counted, their numbers, cells."""
         rows = enumerate(islice(self._rows(), 1, None), 1)
-        return ((place, row) for place, row in rows if self._part.has(place))
+        return ((place, number, cells) for place, (number, cells) in rows if self._part.has(place))
 
-    def _rows(self) -> Iterator[Numbered]:
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
         with self._readable() as text:
             rows = enumerate(csv.reader(text, delimiter=self.delimiter), 1)
             yield from ((number, [as_written(cell) for cell in cells]) for number, cells in rows if cells)

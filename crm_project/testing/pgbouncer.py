@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from crm_project.environment import PLANNING, time_limits
+from crm_project.environment import session_settings
 from crm_project.testing.postgres import unprivileged_identity
 from crm_project.testing.server import free_port
 
@@ -133,7 +133,7 @@ def set_for_pgbouncer(url: str, lock_timeout_seconds: int = LOCK_TIMEOUT_SECONDS
     """Give a database the limits of time and the costs that no connection through PgBouncer can set."""
     database = urlsplit(url).path.removeprefix("/")
     with psycopg.connect(url, autocommit=True) as connection:
-        for name, value in (time_limits(lock_timeout_seconds) | PLANNING).items():
+        for name, value in session_settings(lock_timeout_seconds).items():
             connection.execute(f"ALTER DATABASE {database} SET {name} = {value}")
 
 

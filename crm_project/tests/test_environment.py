@@ -70,6 +70,10 @@ def test_on_postgresql_nothing_waits_for_ever() -> None:
     assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] < 30
 
 
+def test_postgresql_is_told_to_reckon_with_pages_in_memory() -> None:
+    assert "-c random_page_cost=0.1 -c seq_page_cost=0.1" in postgresql_options(lock_timeout_seconds=7)["options"]
+
+
 def test_pgbouncer_is_sent_nothing_that_it_refuses_and_no_plan_is_kept() -> None:
     options = pgbouncer_options(lock_timeout_seconds=7)
 
