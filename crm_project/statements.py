@@ -16,6 +16,7 @@ from django.db.models import BooleanField, CharField, ForeignKey, IntegerField, 
 from django.db.models.expressions import RawSQL
 from django.db.models.sql import InsertQuery, UpdateQuery
 from django.db.transaction import TransactionManagementError
+from django.utils import timezone
 
 from crm_project.sending import Returned, Row, database_of_thread, filled, of_thread, run_on
 
@@ -199,7 +200,7 @@ class KeptInsert[M: Model]:
         It costs less than to make the row of the model first. Within `together` the key is known to later writes only.
         """
         return self._store(
-            [given[field.attname] if field.attname in given else field.get_default() for field in self._fields]
+            [given[field.attname] if field.attname in given else usual_value(field) for field in self._fields]
         )
 
     def _store(self, values: list[Any], row: M | None = None) -> Any:
@@ -279,6 +280,11 @@ def given_fields(model: type[Model]) -> list[Any]:
     """Return the fields that a statement that stores a row names; the others are left to the database."""
     fields: Sequence[Any] = model._meta.local_concrete_fields
     return [one for one in fields if not one.primary_key and (one.has_default() or not one.has_db_default())]
+
+
+def usual_value(field: Any) -> Any:
+    """Return what a new row has in the field unless it is given another value."""
+    return timezone.now() if getattr(field, "auto_now_add", False) else field.get_default()
 
 
 def became_stored(row: Model, key: Any) -> None:

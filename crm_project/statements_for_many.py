@@ -9,12 +9,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import orjson
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
 from crm_project.sending import database_of_thread, run_on
-from crm_project.statements import PLAIN, KeptText, Parameter, Text, became_stored, check_lock, given_fields
+from crm_project.statements import (
+    PLAIN,
+    KeptText,
+    Parameter,
+    Text,
+    became_stored,
+    check_lock,
+    given_fields,
+    usual_value,
+)
 
 type Values = Mapping[str, Any]
 type Written = tuple[str, tuple[Any, ...]]  # a part of a statement, and its parameters
@@ -31,7 +41,10 @@ def packed_by_key(values: Mapping[Any, Any]) -> str:
 
 
 def _as_text(values: Any) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
+    try:
+        return orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # orjson has no whole numbers of more than 64 bits, which the data of a lead may hold
+        return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 @Field.register_lookup
@@ -125,7 +138,7 @@ class KeptInserts[M: Model]:
     def values(self, rows: Iterable[Values]) -> list[Any]:
         """Store rows of these values, each by the name of its attribute, the others by default; return their keys."""
         given = list(rows)
-        usual = self._values(self._model()) if given else {}
+        usual = {field.attname: usual_value(field) for field in self._fields} if given else {}
         return self._store([{**usual, **row} for row in given])
 
     def _values(self, row: M) -> dict[str, Any]:

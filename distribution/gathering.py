@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError
@@ -46,7 +47,7 @@ class Arrival:
     outcome: Outcome = None
     is_settled: bool = False
     starts: bool = False
-    woken: threading.Event = field(default_factory=threading.Event)
+    turn: SimpleQueue[None] = field(default_factory=SimpleQueue)
 
 
 @dataclass
@@ -118,7 +119,7 @@ class Gathering:
             traffic = self._traffic.setdefault(way, Traffic())
             traffic.waiting.append(arrival)
             traffic.start()
-        arrival.woken.wait()
+        arrival.turn.get()
         return arrival
 
     def _lead(self, way: Way, leader: Arrival) -> None:
@@ -151,12 +152,12 @@ class Gathering:
             if traffic.is_over:
                 del self._traffic[way]
         for one in arrival.taken_along:
-            one.woken.set()
+            one.turn.put(None)
 
 
 def _begin(arrival: Arrival) -> None:
     arrival.starts = True
-    arrival.woken.set()
+    arrival.turn.put(None)
 
 
 def _register_alone(call: Call, among: Collection[int] | None) -> Registration:

@@ -172,6 +172,14 @@ class TestInserts:
         assert first == second
         assert second["data"] == data
 
+    def test_keep_a_whole_number_of_any_length(self) -> None:
+        data = {"long": 10**30, "negative": -(2**64)}
+        lead, source = baker.make(Lead), baker.make(Source)
+
+        insert_contacts([baker.prepare(Contact, lead=lead, source=source, data=data)])
+
+        assert Contact.objects.get().data == data
+
     def test_give_the_rows_their_keys_in_their_order(self) -> None:
         leads = [Lead(external_id=str(number)) for number in range(30)]
 
