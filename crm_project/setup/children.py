@@ -17,8 +17,8 @@ SECONDS_TO_STOP = 15
 # alone is that of SQLite, where each thread's connection keeps a megabyte of what it has read.
 THREADS = 16
 THREADS_OF_THE_ONLY_ONE = 14
-# glibc gives each thread a store of memory of its own, which keeps what is no longer needed. Python's threads take turns
-# all the same, so two serve them all. Other systems do not know the variable.
+# glibc gives each thread a store of memory of its own, which keeps what is no longer needed. Python's threads take
+# turns all the same, so two serve them all. Other systems do not know the variable.
 STORES_OF_MEMORY = {"MALLOC_ARENA_MAX": "2"}
 LONGEST_HEAD_BYTES = 16 * 1024  # of a request: its first line and headers
 
