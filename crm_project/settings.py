@@ -27,6 +27,7 @@ WEBHOOK_TIMEOUT_SECONDS = env.int("WEBHOOK_TIMEOUT_SECONDS", 10, validate=valida
 WAITING_TOO_LONG_MINUTES = env.int("WAITING_TOO_LONG_MINUTES", 10, validate=validate.Range(1, 10_080))
 LOCK_TIMEOUT_SECONDS = env.int("LOCK_TIMEOUT_SECONDS", 10, validate=validate.Range(1, 60))
 DATABASES = {"default": database(f"sqlite:///{BASE_DIR / 'crm.db'}", LOCK_TIMEOUT_SECONDS)}
+PIN_SERVER_PROCESSES = env.bool("PIN_SERVER_PROCESSES", None)
 LANGUAGES = [("en", _("English")), ("ru", _("Russian"))]
 LANGUAGE_CODE = env.str("DEFAULT_LANGUAGE", "en", validate=validate.OneOf([code for code, _name in LANGUAGES]))
 TIME_ZONE = env.str("TIME_ZONE", "UTC")

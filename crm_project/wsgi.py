@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from crm_project.setup.processor import pin_server_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm_project.settings")
 
@@ -25,6 +28,7 @@ import_module("crm_project.urls")
 gc.freeze()
 gc.enable()
 _left_behind = threading.Event()
+pin_server_process(wanted=settings.PIN_SERVER_PROCESSES)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -39,6 +39,7 @@ def import_settings(**environment: str) -> subprocess.CompletedProcess[str]:
         ("WEBHOOK_TIMEOUT_SECONDS", "0"),
         ("PGBOUNCER", "perhaps"),
         ("PGBOUNCER", "1"),
+        ("PIN_SERVER_PROCESSES", "perhaps"),
     ],
 )
 def test_a_setting_that_means_nothing_is_an_error_that_names_it(name: str, value: str) -> None:
