@@ -17,7 +17,7 @@ MOST_PROCESSORS_UNASKED = 2
 
 
 def pin_server_process(*, wanted: bool | None) -> None:
-    """Keep this process, if a server started it, on the processor that fewest are pinned to.
+    """Keep this process, if a server started it, on one processor, each of the server's on another.
 
     Threads that it starts from now on stay there, too. None leaves it to the number of processors.
     """
@@ -25,19 +25,30 @@ def pin_server_process(*, wanted: bool | None) -> None:
         return
     allowed = sorted(os.sched_getaffinity(0), reverse=True)
     if wanted or (wanted is None and len(allowed) <= MOST_PROCESSORS_UNASKED):
-        os.sched_setaffinity(0, {_least_pinned(allowed)})
+        pinned = _pinned()
+        siblings = {one.pid for one in psutil.Process(os.getppid()).children()}
+        processor = processor_for(
+            multiprocessing.current_process()._identity[0],
+            allowed,
+            siblings=[where for pid, where in pinned.items() if pid in siblings],
+            others=[where for pid, where in pinned.items() if pid not in siblings],
+        )
+        os.sched_setaffinity(0, {processor})
 
 
-def _least_pinned(allowed: Sequence[int]) -> int:
-    pinned = _pinned_to()
-    # Those that start at the same moment do not see each other, but the server has numbered them.
-    [number, *_of_parents] = multiprocessing.current_process()._identity
-    in_turn = [allowed[(number - 1 + place) % len(allowed)] for place in range(len(allowed))]
-    return min(in_turn, key=lambda processor: pinned[processor])
+def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int], others: Sequence[int]) -> int:
+    """Return which of the processors is for the process that its server has started as the `number`th, from 1.
+
+    `siblings` and `others` are where those of the same server and those of others are pinned. Siblings that start at
+    the same moment do not see each other, but see the same others, and take the processors by turns.
+    """
+    among_others, among_siblings = Counter(others), Counter(siblings)
+    by_others = sorted(allowed, key=lambda processor: among_others[processor])
+    turn = (number - 1) % len(allowed)
+    return min([*by_others[turn:], *by_others[:turn]], key=lambda processor: among_siblings[processor])
 
 
-def _pinned_to() -> Counter[int]:
-    """Return how many programs are pinned to each processor; threads of the system, which are none, have no file."""
-    running = psutil.process_iter(["exe", "cpu_affinity"])
-    affinities = [one.info["cpu_affinity"] for one in running if one.info["exe"]]
-    return Counter(affinity[0] for affinity in affinities if affinity and len(affinity) == 1)
+def _pinned() -> dict[int, int]:
+    """Return who is pinned to which processor, by the id of the process; threads of the system have no file."""
+    running = [one.info for one in psutil.process_iter(["pid", "exe", "cpu_affinity"])]
+    return {one["pid"]: one["cpu_affinity"][0] for one in running if one["exe"] and len(one["cpu_affinity"] or ()) == 1}

@@ -7,7 +7,7 @@ import httpx
 import psutil
 import pytest
 
-from crm_project.setup.processor import pin_server_process
+from crm_project.setup.processor import pin_server_process, processor_for
 from crm_project.testing.server import Server, StartServer
 from crm_project.testing.waiting import wait_until
 
@@ -26,6 +26,29 @@ def processes_of(server: Server) -> list[psutil.Process]:
 def processors_of(process: psutil.Process) -> frozenset[int]:
     """Return those that any thread of the process may run on."""
     return frozenset(one for thread in process.threads() for one in os.sched_getaffinity(thread.id))
+
+
+@pytest.mark.parametrize("others", [[], [1], [0], [1, 0, 1], [0, 0, 1, 0]])
+class TestChoice:
+    def test_those_that_start_at_the_same_moment_take_different_ones(self, others: list[int]) -> None:
+        first, second = (processor_for(number, [1, 0], siblings=[], others=others) for number in (1, 2))
+
+        assert {first, second} == {0, 1}
+
+    def test_one_that_starts_later_takes_the_one_that_is_left(self, others: list[int]) -> None:
+        for taken in (0, 1):
+            for number in (1, 2, 3):
+                assert processor_for(number, [1, 0], siblings=[taken], others=others) == 1 - taken
+
+    def test_more_than_there_are_processors_share_them_evenly(self, others: list[int]) -> None:
+        taken = [processor_for(number, [3, 2, 0], siblings=[], others=others) for number in range(1, 7)]
+
+        assert sorted(taken) == [0, 0, 2, 2, 3, 3]
+
+
+def test_the_only_one_takes_the_processor_where_fewest_are() -> None:
+    assert processor_for(1, [2, 1, 0], siblings=[], others=[2, 0, 2]) == 1
+    assert processor_for(1, [2, 1, 0], siblings=[], others=[]) == 2
 
 
 @pytest.mark.postgresql
