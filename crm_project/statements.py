@@ -284,7 +284,8 @@ def given_fields(model: type[Model]) -> list[Any]:
 
 def usual_value(field: Any) -> Any:
     """Return what a new row has in the field unless it is given another value."""
-    return timezone.now() if getattr(field, "auto_now_add", False) else field.get_default()
+    set_by_itself = getattr(field, "auto_now_add", False) or getattr(field, "auto_now", False)
+    return timezone.now() if set_by_itself else field.get_default()
 
 
 def became_stored(row: Model, key: Any) -> None:

@@ -43,7 +43,7 @@ def packed_by_key(values: Mapping[Any, Any]) -> str:
 def _as_text(values: Any) -> str:
     try:
         return orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except TypeError:  # orjson has no whole numbers of more than 64 bits, which the data of a lead may hold
+    except TypeError:  # such as for a whole number of more than 64 bits, which the data of a lead may hold
         return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=str)
 
 

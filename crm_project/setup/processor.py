@@ -1,7 +1,7 @@
 """Pinning a server process to one processor.
 
 One of its threads at a time runs Python. Spread over several processors, each finds what the process works with in the
-caches of another: measured on two, the same calls cost up to 1.7 times as much (docs/performance.md).
+caches of another: measured on two, the same calls took up to 1.7 times the CPU (docs/performance.md).
 """
 
 import multiprocessing
@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -17,23 +18,19 @@ MOST_PROCESSORS_UNASKED = 2
 
 
 def pin_server_process(*, wanted: bool | None) -> None:
-    """Keep this process, if a server started it, on one processor, each of the server's on another.
+    """Keep this process, if another has started it to serve, on one processor, each of its siblings on another.
 
-    Threads that it starts from now on stay there, too. None leaves it to the number of processors.
+    Threads that it starts from now on stay there, too. None leaves it to the number of processors. Where the system
+    does not let a process be pinned, it serves all the same.
     """
     if multiprocessing.parent_process() is None or sys.platform != "linux":
         return
     allowed = sorted(os.sched_getaffinity(0), reverse=True)
     if wanted or (wanted is None and len(allowed) <= MOST_PROCESSORS_UNASKED):
-        pinned = _pinned()
-        siblings = {one.pid for one in psutil.Process(os.getppid()).children()}
-        processor = processor_for(
-            multiprocessing.current_process()._identity[0],
-            allowed,
-            siblings=[where for pid, where in pinned.items() if pid in siblings],
-            others=[where for pid, where in pinned.items() if pid not in siblings],
-        )
-        os.sched_setaffinity(0, {processor})
+        siblings, others = _pinned()
+        number = multiprocessing.current_process()._identity[-1]
+        with suppress(OSError):
+            os.sched_setaffinity(0, {processor_for(number, allowed, siblings=siblings, others=others)})
 
 
 def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int], others: Sequence[int]) -> int:
@@ -48,7 +45,15 @@ def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int
     return min([*by_others[turn:], *by_others[:turn]], key=lambda processor: among_siblings[processor])
 
 
-def _pinned() -> dict[int, int]:
-    """Return who is pinned to which processor, by the id of the process; threads of the system have no file."""
-    running = [one.info for one in psutil.process_iter(["pid", "exe", "cpu_affinity"])]
-    return {one["pid"]: one["cpu_affinity"][0] for one in running if one["exe"] and len(one["cpu_affinity"] or ()) == 1}
+def _pinned() -> tuple[list[int], list[int]]:
+    """Return where siblings and where others are pinned, each once; threads of the system, which show no file, are not.
+
+    Nor are, for whoever is not root, programs of other users.
+    """
+    siblings: list[int] = []
+    others: list[int] = []
+    for process in psutil.process_iter(["ppid", "exe", "cpu_affinity"]):
+        one = process.info
+        if one["exe"] and len(one["cpu_affinity"] or ()) == 1:
+            (siblings if one["ppid"] == os.getppid() else others).extend(one["cpu_affinity"])
+    return siblings, others
