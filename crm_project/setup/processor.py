@@ -46,9 +46,9 @@ def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int
 
 
 def _pinned() -> tuple[list[int], list[int]]:
-    """Return where siblings and where others are pinned, each once; threads of the system, which show no file, are not.
+    """Return where siblings and where others are pinned; threads of the system, which show no file, are left out.
 
-    Nor are, for whoever is not root, programs of other users.
+    So are, for whoever is not root, programs of other users.
     """
     siblings: list[int] = []
     others: list[int] = []
