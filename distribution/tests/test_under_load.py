@@ -135,12 +135,18 @@ def test_a_hundred_places_take_a_hundred_of_400_contacts_from_32_clients(server:
 
 @pytest.mark.postgresql
 def test_with_the_lock_taken_out_the_same_load_breaks_the_limit(server: StartServer) -> None:
-    house = House(server(application="distribution.tests.without_lock:application"), weights=[1] * 5, limit=20)
+    def loaded() -> House:
+        house = House(server(application="distribution.tests.without_lock:application"), weights=[1] * 5, limit=20)
+        house.register(KNOWN, clients=CLIENTS)
+        house.server.kill()
+        return house
 
-    house.register(KNOWN, clients=CLIENTS)
+    # Most loads break it; the ledger, whose numbers are unique, stops many of those who meet in one.
+    houses = (loaded() for _time in range(6))
+    broken = next((house for house in houses if sum(house.counted()) > 100), None)
 
-    assert sum(house.counted()) > 100
-    assert house.server.manage("check_load").returncode == 1
+    assert broken is not None
+    assert broken.server.manage("check_load").returncode == 1
 
 
 @pytest.mark.parametrize("clients", [1, CLIENTS])
