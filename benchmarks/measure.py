@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
-import psutil
-
 from benchmarks.ceiling import ceiling
 from benchmarks.house import FULL, ROOMY, House, build
 from benchmarks.load import Job, run_beside
@@ -74,13 +72,13 @@ class MeasuredServer(Server):
     @property
     def cpu_seconds(self) -> float:
         """What all its processes have used so far."""
-        times = [process.cpu_times() for process in self._processes]
+        times = [process.cpu_times() for process in self.processes]
         return sum(time.user + time.system for time in times)
 
     @property
     def memory(self) -> float:
         """The resident memory of the largest of its processes, in MB."""
-        return max(process.memory_info().rss for process in self._processes) / MEGABYTE
+        return max(process.memory_info().rss for process in self.processes) / MEGABYTE
 
     @property
     def contacts(self) -> Counter[str]:
@@ -91,14 +89,6 @@ class MeasuredServer(Server):
         """Return what is wrong with loads, limits and queue, or nothing."""
         done = self.manage("check_load")
         return done.stdout + done.stderr if done.returncode else ""
-
-    @property
-    def _processes(self) -> list[psutil.Process]:
-        process = self._children[0].process
-        if process is None:
-            raise RuntimeError("The server was not started.")
-        main = psutil.Process(process.pid)
-        return [main, *main.children()]
 
 
 def measure_database(name: str, databases: Databases, processes: int, plan: Plan) -> Iterator[Result]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -59,6 +60,15 @@ class Server:
         """Kill the processes at once, as kill -9 does."""
         for child in self._children:
             child.kill()
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The process that was started, and then those that it has started, which answer."""
+        process = self._children[0].process
+        if process is None:
+            raise RuntimeError("The server was not started.")
+        main = psutil.Process(process.pid)
+        return [main, *main.children()]
 
     def client(self, **options: Any) -> httpx.Client:
         """Return what calls the server."""

@@ -20,9 +20,8 @@ ALLOWED = frozenset(os.sched_getaffinity(0) if sys.platform == "linux" else ())
 
 def processes_of(server: Server) -> list[psutil.Process]:
     """Return those that answer, without the one that started them and what Python starts beside them."""
-    main = server._children[0].process
-    assert main is not None
-    return [one for one in psutil.Process(main.pid).children() if is_one_that_answers(one)]
+    _main, *children = server.processes
+    return [one for one in children if is_one_that_answers(one)]
 
 
 def is_one_that_answers(process: psutil.Process) -> bool:
