@@ -11,8 +11,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 
-from crm_project.setup.processor import pin_server_process
+from crm_project.setup.processor import Pinning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crm_project.settings")
 
@@ -28,7 +29,10 @@ import_module("crm_project.urls")
 gc.freeze()
 gc.enable()
 _left_behind = threading.Event()
-pin_server_process(wanted=settings.PIN_SERVER_PROCESSES)
+_pinning = Pinning(wanted=settings.PIN_SERVER_PROCESSES)
+if connection.vendor != "sqlite":
+    # Of several processes each keeps to its processor with all its threads, which start where this one is.
+    _pinning.pin_thread()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -39,6 +43,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     """
     environ["CONTENT_TYPE"] = CHARSET.sub("", environ.get("CONTENT_TYPE", ""))
     _clear_up()
+    _pinning.pin_thread()
     try:
         response: Any = django_application(environ, start_response)
     except Exception:

@@ -1,12 +1,14 @@
-"""Pinning a server process to one processor.
+"""Pinning the threads of a server process that answer to one processor.
 
-One of its threads at a time runs Python. Spread over several processors, each finds what the process works with in the
-caches of another: measured on two, the same calls took up to 1.7 times the CPU (docs/performance.md).
+One of them at a time runs Python. Spread over several processors, each finds what the process works with in the caches
+of another: measured on two, the same calls took up to 1.7 times the CPU (docs/performance.md). The threads that only
+pass calls and answers on run no Python: of a process that is alone they may go wherever there is room.
 """
 
 import multiprocessing
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,26 +19,48 @@ import psutil
 MOST_PROCESSORS_UNASKED = 2
 
 
-def pin_server_process(*, wanted: bool | None) -> None:
-    """Keep this process, if another has started it to serve, on one processor, each of its siblings on another.
+class Pinning:
+    """Keeps the threads that answer in this process on one processor, if another process has started it to serve.
 
-    Threads that it starts from now on stay there, too. None leaves it to the number of processors. Where the system
-    does not let a process be pinned, it serves all the same.
+    Its siblings get other ones. `wanted` is whether to do so; None leaves it to the number of processors. Where the
+    system does not let a thread be pinned, it answers all the same.
     """
-    if multiprocessing.parent_process() is None or sys.platform != "linux":
-        return
-    allowed = sorted(os.sched_getaffinity(0), reverse=True)
-    if wanted or (wanted is None and len(allowed) <= MOST_PROCESSORS_UNASKED):
-        siblings, others = _pinned()
-        number = multiprocessing.current_process()._identity[-1]
-        with suppress(OSError):
-            os.sched_setaffinity(0, {processor_for(number, allowed, siblings=siblings, others=others)})
+
+    def __init__(self, *, wanted: bool | None) -> None:
+        self._is_on = multiprocessing.parent_process() is not None and _is_for_this_machine(wanted)
+        self._processor: int | None = None
+        self._choosing = threading.Lock()
+        self._thread = threading.local()
+
+    def pin_thread(self) -> None:
+        """Pin the thread that calls this, the first time that it does, and so those that it starts from then on."""
+        if self._is_on and not hasattr(self._thread, "was_here"):
+            self._thread.was_here = True
+            with suppress(OSError, psutil.Error):
+                os.sched_setaffinity(0, {self._chosen()})
+
+    def _chosen(self) -> int:
+        with self._choosing:
+            if self._processor is None:
+                allowed = sorted(os.sched_getaffinity(0), reverse=True)
+                siblings, others = _pinned()
+                number = multiprocessing.current_process()._identity[-1]
+                self._processor = processor_for(number, allowed, siblings=siblings, others=others)
+                # Where the first thread of a process is, others see; it has nothing to do.
+                os.sched_setaffinity(os.getpid(), {self._processor})
+            return self._processor
+
+
+def _is_for_this_machine(wanted: bool | None) -> bool:
+    if sys.platform != "linux":
+        return False
+    return len(os.sched_getaffinity(0)) <= MOST_PROCESSORS_UNASKED if wanted is None else wanted
 
 
 def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int], others: Sequence[int]) -> int:
     """Return which of the processors is for the process that its server has started as the `number`th, from 1.
 
-    `siblings` and `others` are where those of the same server and those of others are pinned. Siblings that start at
+    `siblings` and `others` are where those of the same server and those of others are pinned. Siblings that choose at
     the same moment do not see each other, but see the same others, and take the processors by turns.
     """
     among_others, among_siblings = Counter(others), Counter(siblings)

@@ -1,15 +1,19 @@
-"""Each server process stays on a processor of its own."""
+"""Each server process answers on a processor of its own."""
 
 import multiprocessing
 import os
 import sys
+import threading
+from collections import Counter
 from contextlib import suppress
+from functools import partial
 
 import httpx
 import psutil
 import pytest
 
-from crm_project.setup.processor import pin_server_process, processor_for
+from crm_project.setup.processor import Pinning, processor_for
+from crm_project.testing.concurrency import run_concurrently
 from crm_project.testing.server import Server, StartServer
 from crm_project.testing.waiting import wait_until
 
@@ -31,20 +35,30 @@ def is_one_that_answers(process: psutil.Process) -> bool:
         return False
 
 
-def processors_of(process: psutil.Process) -> frozenset[int]:
-    """Return those that any thread of the process may run on."""
+def processors_of(process: psutil.Process) -> Counter[frozenset[int]]:
+    """Return how many threads of the process may run on which processors."""
     with suppress(ProcessLookupError):  # a thread that has just ended
-        return frozenset(one for thread in process.threads() for one in os.sched_getaffinity(thread.id))
+        return Counter(frozenset(os.sched_getaffinity(thread.id)) for thread in process.threads())
     return processors_of(process)
 
 
+def processor_of(process: psutil.Process) -> set[int]:
+    """Return the one that threads of the process are pinned to, if any are."""
+    return {processor for among in processors_of(process) if len(among) == 1 for processor in among}
+
+
+def call(server: Server) -> None:
+    """Call the server over a connection of its own, so that any of its processes may answer."""
+    httpx.get(f"{server.base_url}/healthz").raise_for_status()
+
+
 def pinned(server: Server, number: int) -> list[psutil.Process]:
-    """Return the processes of the server once there are so many and each stays on one processor."""
+    """Call the server until it has so many processes that are pinned; return them."""
 
     def found() -> list[psutil.Process]:
+        call(server)
         processes = processes_of(server)
-        are_pinned = len(processes) == number and all(len(processors_of(one)) == 1 for one in processes)
-        return processes if are_pinned else []
+        return processes if len(processes) == number and all(map(processor_of, processes)) else []
 
     return wait_until(found)
 
@@ -73,15 +87,40 @@ def test_the_only_one_takes_the_processor_where_fewest_are() -> None:
 
 
 @pytest.mark.postgresql
-def test_two_processes_stay_on_different_processors_with_all_their_threads(server: StartServer) -> None:
-    running = server(workers=2, PIN_SERVER_PROCESSES="1")
-    first, second = pinned(running, 2)
+def test_two_processes_answer_on_different_processors(server: StartServer) -> None:
+    first, second = map(processor_of, pinned(server(workers=2, PIN_SERVER_PROCESSES="1"), 2))
 
-    for _call in range(4):
-        httpx.get(f"{running.base_url}/api/operators")
+    assert [len(first), len(second)] == [1, 1]
+    assert len(first | second) == min(2, len(ALLOWED))
 
-    assert [len(processors_of(one)) for one in (first, second)] == [1, 1]
-    assert len(processors_of(first) | processors_of(second)) == min(2, len(ALLOWED))
+
+def test_each_thread_that_answers_joins_the_others(server: StartServer) -> None:
+    running = server(workers=1, PIN_SERVER_PROCESSES="1")
+    [process] = pinned(running, 1)
+    [processor] = processor_of(process)
+
+    def several_have_answered() -> bool:
+        run_concurrently(partial(call, running), times=8)
+        return processors_of(process)[frozenset({processor})] > 3
+
+    wait_until(several_have_answered)
+    assert processor_of(process) == {processor}
+
+
+@pytest.mark.sqlite
+@pytest.mark.skipif(len(ALLOWED) == 1, reason="on one processor there is no other place")
+def test_of_a_process_alone_the_threads_that_pass_calls_on_go_wherever_there_is_room(server: StartServer) -> None:
+    [process] = pinned(server(workers=1, PIN_SERVER_PROCESSES="1"), 1)
+
+    assert processors_of(process)[ALLOWED]
+
+
+@pytest.mark.postgresql
+def test_of_several_processes_each_keeps_to_its_processor_with_all_its_threads(server: StartServer) -> None:
+    for process in pinned(server(workers=2, PIN_SERVER_PROCESSES="1"), 2):
+        [processor] = processor_of(process)
+
+        assert set(processors_of(process)) == {frozenset({processor})}
 
 
 @pytest.mark.postgresql
@@ -93,14 +132,14 @@ def test_one_that_is_started_again_keeps_away_from_the_one_that_is_left(server: 
     wait_until(lambda: killed not in processes_of(running))
 
     [new] = set(pinned(running, 2)) - {left}
-    assert len(processors_of(new) | processors_of(left)) == min(2, len(ALLOWED))
+    assert len(processor_of(new) | processor_of(left)) == min(2, len(ALLOWED))
 
 
 def test_who_does_not_want_it_gets_what_the_system_gives(server: StartServer) -> None:
     running = server(PIN_SERVER_PROCESSES="0")
-    httpx.get(f"{running.base_url}/api/operators")
+    call(running)
 
-    assert {processors_of(process) for process in processes_of(running)} == {ALLOWED}
+    assert {among for process in processes_of(running) for among in processors_of(process)} == {ALLOWED}
 
 
 @pytest.mark.skipif(len(ALLOWED) > 2, reason="unasked, a process is pinned on two processors at most")
@@ -113,28 +152,47 @@ def test_unasked_it_is_pinned_on_two_processors(server: StartServer) -> None:
 @pytest.mark.skipif(len(ALLOWED) <= 2, reason="unasked, a process is not pinned on more than two processors")
 def test_unasked_it_is_not_pinned_on_more_processors(server: StartServer) -> None:
     running = server(workers=1)
-    httpx.get(f"{running.base_url}/api/operators")
+    call(running)
 
-    assert {processors_of(process) for process in processes_of(running)} == {ALLOWED}
+    assert {among for process in processes_of(running) for among in processors_of(process)} == {ALLOWED}
 
 
 def test_a_process_that_no_server_started_is_left_alone() -> None:
-    pin_server_process(wanted=True)
+    Pinning(wanted=True).pin_thread()
 
     assert os.sched_getaffinity(0) == ALLOWED
 
 
-def test_a_system_that_refuses_hinders_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, set[int]]]:
+    """Pretend that a server has started this process as its first; return what the system is asked, and refuses."""
     asked = []
 
-    def refuse(_process: int, processors: set[int]) -> None:
-        asked.append(processors)
+    def refuse(thread: int, processors: set[int]) -> None:
+        asked.append((thread, processors))
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     monkeypatch.setattr(multiprocessing, "parent_process", multiprocessing.current_process)
     monkeypatch.setattr(multiprocessing.current_process(), "_identity", (1,))
+    return asked
 
-    pin_server_process(wanted=True)
 
-    assert [len(processors) for processors in asked] == [1]
+def test_a_system_that_refuses_hinders_no_answer(asked: list[tuple[int, set[int]]]) -> None:
+    Pinning(wanted=True).pin_thread()
+
+    assert [len(processors) for _thread, processors in asked] == [1]
+
+
+def test_a_thread_asks_the_system_once(asked: list[tuple[int, set[int]]]) -> None:
+    pinning = Pinning(wanted=True)
+    pinning.pin_thread()
+    asked.clear()
+
+    pinning.pin_thread()
+    assert asked == []
+
+    another = threading.Thread(target=pinning.pin_thread)
+    another.start()
+    another.join()
+    assert [thread for thread, _processors in asked] == [0]
