@@ -90,7 +90,8 @@ def together() -> Iterator[None]:
 
     That is PostgreSQL, which saves the way there and back for each; SQLite, which is no way off, runs them one by one.
     They must be different rows: all writes see the database as it was before, and of each other what is returned.
-    What ignores conflicts, stores many rows or goes by the ORM runs at once; a block within another belongs to that.
+    What ignores conflicts, stores rows of a model by the dozen or goes by the ORM runs at once; a block within another
+    belongs to that.
     """
     if database_of_thread().vendor != "postgresql" or of_thread.bundle is not None:
         yield

@@ -148,7 +148,7 @@ class KeptUpdate(KeptText):
     def __call__(self, *values: Any) -> list[Row]:
         """Run the statement with a value for each argument.
 
-        Within `together` it changes one row, and what it returns is known to later writes only.
+        Within `together` one that returns something changes one row, and what it returns is known to later writes only.
         """
         database = database_of_thread()
         text = self._text(database)

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Field, ForeignObject, Func, IntegerField, JSONField, Lookup, Model, QuerySet
 from django.db.models.expressions import RawSQL
 
-from crm_project.sending import database_of_thread, run_on
+from crm_project.sending import database_of_thread, of_thread, run_on
 from crm_project.statements import (
     PLAIN,
     KeptText,
@@ -132,27 +132,36 @@ class KeptInserts[M: Model]:
 
     def __call__(self, rows: Sequence[M]) -> None:
         """Store the rows, which get their primary keys."""
-        for row, key in zip(rows, self._store([self._values(row) for row in rows]), strict=True):
+        keys = _keys(*self._statement([self._values(row) for row in rows])) if rows else []
+        for row, key in zip(rows, keys, strict=True):
             became_stored(row, key)
 
     def values(self, rows: Iterable[Values]) -> list[Any]:
-        """Store rows of these values, each by the name of its attribute, the others by default; return their keys."""
+        """Store rows of these values, each by the name of its attribute, the others by default; return their keys.
+
+        Within `together` the keys are not known, and none are returned.
+        """
         given = list(rows)
-        usual = {field.attname: usual_value(field) for field in self._fields} if given else {}
-        return self._store([{**usual, **row} for row in given])
+        if not given:
+            return []
+        usual = {field.attname: usual_value(field) for field in self._fields}
+        sql, parameter = self._statement([{**usual, **row} for row in given])
+        if of_thread.bundle is None:
+            return _keys(sql, parameter)
+        of_thread.bundle.add(sql, [parameter])
+        return []
 
     def _values(self, row: M) -> dict[str, Any]:
         return {field.attname: field.pre_save(row, add=True) for field in self._fields}
 
-    def _store(self, rows: list[dict[str, Any]]) -> list[Any]:
-        if not rows:
-            return []
+    def _statement(self, rows: list[dict[str, Any]]) -> tuple[str, str]:
+        """Return the statement that stores the rows, and its one parameter."""
         database = database_of_thread()
         sql = self._texts.get(database.vendor) or self._write(database)
         for field in self._converted:
             for row in rows:
                 row[field.attname] = _as_json(field, row[field.attname], database)
-        return [key for (key,) in run_on(database, sql, [packed(rows)])]
+        return sql, packed(rows)
 
     def _write(self, database: BaseDatabaseWrapper) -> str:
         quoted = database.ops.quote_name
@@ -169,6 +178,10 @@ class KeptInserts[M: Model]:
     def _unpacked_by_postgresql(self, database: BaseDatabaseWrapper) -> str:
         columns = ", ".join(f'"{field.attname}" {_kind_of(field, database)}' for field in self._fields)
         return f"SELECT * FROM json_to_recordset(%s) AS given({columns})"  # noqa: S608, names of ours
+
+
+def _keys(sql: str, parameter: str) -> list[Any]:
+    return [key for (key,) in run_on(database_of_thread(), sql, [parameter])]
 
 
 def _as_json(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:

@@ -167,8 +167,9 @@ def place(placements: Sequence[Placement]) -> None:
     for placement in placements:
         _begin(placement.contact, placement.operator, now)
     _insert_contacts([placement.contact for placement in placements])
-    numbers = iter(ledger.count_up_all([(one.operator, one.contact) for one in placements if one.operator]))
-    record_all((one.contact, one.attempt, next(numbers) if one.operator else None) for one in placements)
+    with together():
+        numbers = iter(ledger.count_up_all([(one.operator, one.contact) for one in placements if one.operator]))
+        record_all((one.contact, one.attempt, next(numbers) if one.operator else None) for one in placements)
     for kind, is_given in ((EventKind.ASSIGNED, True), (EventKind.WAITING, False)):
         record_events(kind, [one.contact for one in placements if (one.operator is not None) == is_given])
     for operator, more in Counter(one.operator for one in placements if one.operator).items():

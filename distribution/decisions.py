@@ -107,8 +107,7 @@ def _written(source_id: int, account: Account, versions: Versions) -> tuple[int 
         if all(len(round_["changes"]) <= LONGEST_ROSTER_IN_A_DECISION for round_ in details["rounds"]):
             versions[source_id] = stored
             return stored.key, details
-    version = RosterVersion(source_id=source_id, roster=rows(longest))
-    _insert_version(version)
+    version = RosterVersion.objects.create(source_id=source_id, roster=rows(longest))
     versions[source_id] = Version(version.pk, longest)
     return version.pk, written(account, longest)
 
@@ -121,7 +120,6 @@ def _last_version(source_id: int) -> Version | None:
 
 _insert_decision = KeptInsert(Decision)
 _insert_decisions = KeptInserts(Decision)
-_insert_version = KeptInsert(RosterVersion)
 
 
 @KeptStatement

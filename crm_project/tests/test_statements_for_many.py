@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from model_bakery import baker
 
+from crm_project.sending import together
 from crm_project.statements import Change, KeptInsert, KeptStatement, kept_update
 from crm_project.statements_for_many import KeptForEach, KeptInserts, NumberFor, packed, packed_by_key
 from crm_project.testing.plans import kept_plan
@@ -148,7 +149,7 @@ class TestInserts:
         data = {"list": [1, 2.5, None, True], "text": 'it\'s "ё" \\ %s', "large": 10**17, "within": {"": []}}
         lead, source, operator = baker.make(Lead), baker.make(Source), baker.make(Operator)
         now = timezone.now()
-        alone, together = (
+        alone, with_others = (
             baker.prepare(
                 Contact,
                 lead=lead,
@@ -165,7 +166,7 @@ class TestInserts:
         )
 
         insert_contact(alone)
-        insert_contacts([together])
+        insert_contacts([with_others])
 
         fields = [field.attname for field in Contact._meta.concrete_fields if not field.primary_key]
         first, second = Contact.objects.order_by("pk").values(*fields)
@@ -215,6 +216,26 @@ class TestInserts:
             insert_sources.values([{"name": "a", "code": "same"}, {"name": "b", "code": "same"}])
 
         assert not Source.objects.exists()
+
+    def test_store_values_with_the_other_writes_that_are_sent_together(self) -> None:
+        operator = baker.make(Operator, max_load=10)
+
+        with CaptureQueriesContext(connection) as queries, together():
+            raise_limits(packed_by_key({operator.pk: 5}), packed([operator.pk]))
+            insert_leads.values({"external_id": name} for name in NAMES)
+
+        operator.refresh_from_db()
+        assert operator.max_load == 15
+        assert [lead.external_id for lead in Lead.objects.order_by("pk")] == NAMES
+        assert len(queries) == (1 if connection.vendor == "postgresql" else 2)
+
+    def test_give_rows_of_the_model_their_keys_at_once_among_writes_that_are_sent_together(self) -> None:
+        lead = Lead(external_id="anna")
+
+        with together():
+            insert_leads([lead])
+
+            assert Lead.objects.get().pk == lead.pk
 
     @pytest.mark.postgresql
     def test_refuse_a_text_that_is_too_long_instead_of_cutting_it_off(self) -> None:
