@@ -156,7 +156,7 @@ class KeptUpdate(KeptText):
         if of_thread.bundle is None:
             return run_on(database, text.sql, parameters, returns=bool(self._returning))
         part = of_thread.bundle.add(text.sql, parameters)
-        return [[Returned(part, column) for column in text.returned]]
+        return [[Returned(part, column) for column in text.returned]] if self._returning else []
 
     def _write(self, built: Change, database: BaseDatabaseWrapper) -> Text:
         rows, changes = built

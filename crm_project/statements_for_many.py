@@ -139,7 +139,7 @@ class KeptInserts[M: Model]:
     def values(self, rows: Iterable[Values]) -> list[Any]:
         """Store rows of these values, each by the name of its attribute, the others by default; return their keys.
 
-        Within `together` the keys are not known, and none are returned.
+        Within `together` the keys are not known, and none are returned; nor can a value be what another write returns.
         """
         given = list(rows)
         if not given:

@@ -107,6 +107,7 @@ def _written(source_id: int, account: Account, versions: Versions) -> tuple[int 
         if all(len(round_["changes"]) <= LONGEST_ROSTER_IN_A_DECISION for round_ in details["rounds"]):
             versions[source_id] = stored
             return stored.key, details
+    # Stored at once, whatever is sent together: many decisions are packed with its key.
     version = RosterVersion.objects.create(source_id=source_id, roster=rows(longest))
     versions[source_id] = Version(version.pk, longest)
     return version.pk, written(account, longest)

@@ -2,7 +2,7 @@
 
 One of them at a time runs Python. Spread over several processors, each finds what the process works with in the caches
 of another: measured on two, the same calls took up to 1.7 times the CPU (docs/performance.md). The threads that only
-pass calls and answers on run no Python: of a process that is alone they may go wherever there is room.
+pass calls and answers on run no Python: those of SQLite's one process may go wherever there is room.
 """
 
 import multiprocessing
@@ -27,28 +27,18 @@ class Pinning:
     """
 
     def __init__(self, *, wanted: bool | None) -> None:
-        self._is_on = multiprocessing.parent_process() is not None and _is_for_this_machine(wanted)
-        self._processor: int | None = None
-        self._choosing = threading.Lock()
+        is_on = multiprocessing.parent_process() is not None and _is_for_this_machine(wanted)
+        self._processor = _chosen() if is_on else None
         self._thread = threading.local()
 
     def pin_thread(self) -> None:
         """Pin the thread that calls this, the first time that it does, and so those that it starts from then on."""
-        if self._is_on and not hasattr(self._thread, "was_here"):
+        if self._processor is not None and not hasattr(self._thread, "was_here"):
             self._thread.was_here = True
-            with suppress(OSError, psutil.Error):
-                os.sched_setaffinity(0, {self._chosen()})
-
-    def _chosen(self) -> int:
-        with self._choosing:
-            if self._processor is None:
-                allowed = sorted(os.sched_getaffinity(0), reverse=True)
-                siblings, others = _pinned()
-                number = multiprocessing.current_process()._identity[-1]
-                self._processor = processor_for(number, allowed, siblings=siblings, others=others)
+            with suppress(OSError):
+                os.sched_setaffinity(0, {self._processor})
                 # Where the first thread of a process is, others see; it has nothing to do.
                 os.sched_setaffinity(os.getpid(), {self._processor})
-            return self._processor
 
 
 def _is_for_this_machine(wanted: bool | None) -> bool:
@@ -57,10 +47,20 @@ def _is_for_this_machine(wanted: bool | None) -> bool:
     return len(os.sched_getaffinity(0)) <= MOST_PROCESSORS_UNASKED if wanted is None else wanted
 
 
+def _chosen() -> int:
+    siblings, others = _pinned()
+    return processor_for(
+        multiprocessing.current_process()._identity[-1],
+        sorted(os.sched_getaffinity(0), reverse=True),
+        siblings=siblings,
+        others=others,
+    )
+
+
 def processor_for(number: int, allowed: Sequence[int], *, siblings: Sequence[int], others: Sequence[int]) -> int:
     """Return which of the processors is for the process that its server has started as the `number`th, from 1.
 
-    `siblings` and `others` are where those of the same server and those of others are pinned. Siblings that choose at
+    `siblings` and `others` are where those of the same server and those of others are pinned. Siblings that start at
     the same moment do not see each other, but see the same others, and take the processors by turns.
     """
     among_others, among_siblings = Counter(others), Counter(siblings)
