@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import string
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,10 @@ from django.utils import timezone
 from crm_project.access.callers import Caller, Scope
 from crm_project.access.errors import ExpiredKey, RevokedKey, TooManyKeys, UnknownKey
 from crm_project.access.models import KEYS_OF_A_CLIENT, ApiClient, ApiKey
+from crm_project.access.reading_together import ReadTogether
+from crm_project.sending import Row
 from crm_project.statements import KeptStatement
+from crm_project.statements_for_many import packed
 
 SECRET_BYTES = 32
 PREFIX_LETTERS = string.ascii_lowercase + string.digits
@@ -56,8 +60,8 @@ def revoke(keys: QuerySet[ApiKey]) -> int:
 def caller_with(key: str) -> Caller:
     """Return the client that the key belongs to, and note its use. Raises UnknownKey, RevokedKey and ExpiredKey."""
     match = KEY.fullmatch(key)
-    rows = _keys_with_prefix(match[1]) if match else []
-    if match is None or not rows or not secrets.compare_digest(rows[0][1], digest(match[2])):
+    rows = match and _rows_of(match[1])
+    if not match or not rows or not secrets.compare_digest(rows[0][1], digest(match[2])):
         raise UnknownKey
     key_id, _digest, revoked_at, expires_at, last_used_at, *client = rows[0][:-1]
     if revoked_at is not None:
@@ -73,13 +77,22 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+@ReadTogether
+def _rows_of(prefixes: Collection[str]) -> dict[str, list[Row]]:
+    """Return the keys with these prefixes, each in as many rows as its client names sources, or in one."""
+    rows: dict[str, list[Row]] = {}
+    for prefix, *row in _keys_with(packed(prefixes)):
+        rows.setdefault(prefix, []).append(row)
+    return rows
+
+
 @KeptStatement
-def _keys_with_prefix(prefix: Any) -> QuerySet[Any, Any]:
-    """Return the key with the prefix, in as many rows as its client names sources, or in one."""
+def _keys_with(prefixes: Any) -> QuerySet[Any, Any]:
     return (
-        ApiKey.objects.filter(prefix=prefix)
+        ApiKey.objects.filter(prefix__among=prefixes)
         .order_by()
         .values_list(
+            "prefix",
             *("pk", "digest", "revoked_at", "expires_at", "last_used_at"),
             *("client_id", "client__name", "client__may_register", "client__may_read", "client__may_manage"),
             *("client__all_sources", "client__sources"),
