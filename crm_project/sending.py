@@ -105,6 +105,16 @@ def together() -> Iterator[None]:
         bundle.run()
 
 
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Run the kept writes of the block each by itself, within `together` too: so they return what was stored."""
+    bundle, of_thread.bundle = of_thread.bundle, None
+    try:
+        yield
+    finally:
+        of_thread.bundle = bundle
+
+
 def database_of_thread() -> BaseDatabaseWrapper:
     """Return the connection of the thread, which Django looks up anew for each use."""
     if of_thread.database is None:

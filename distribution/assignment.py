@@ -170,8 +170,7 @@ def place(placements: Sequence[Placement]) -> None:
     with together():
         numbers = iter(ledger.count_up_all([(one.operator, one.contact) for one in placements if one.operator]))
         record_all((one.contact, one.attempt, next(numbers) if one.operator else None) for one in placements)
-    for kind, is_given in ((EventKind.ASSIGNED, True), (EventKind.WAITING, False)):
-        record_events(kind, [one.contact for one in placements if (one.operator is not None) == is_given])
+        record_events([(EventKind.ASSIGNED if one.operator else EventKind.WAITING, one.contact) for one in placements])
     for operator, more in Counter(one.operator for one in placements if one.operator).items():
         if operator.load + more >= operator.max_load:
             record_at_limit(operator.pk)

@@ -76,7 +76,7 @@ def register_calls(
 
 def _registered(intakes: Sequence[Intake], among: Collection[int] | None) -> list[Registration | Refusal]:
     chunk = Chunk.read(intakes, _sources(intakes, among))
-    results = [chunk.register(intake) for intake in intakes]
+    results = [chunk.register(number, intake) for number, intake in enumerate(intakes)]
     chunk.store()
     return results
 
@@ -106,6 +106,7 @@ class Chunk:
     sources: Mapping[str, Source]
     known: Mapping[Sent, Known | Refusal]
     leads: Mapping[Known, int]
+    new_contacts: Mapping[int, Contact]
     of_event: dict[Event, Contact]
     open_contacts: dict[Writer, Contact]
     last_operators: dict[int, int]
@@ -125,20 +126,23 @@ class Chunk:
         leads |= store_leads(one for one in unknown if isinstance(one, Known))
         drawing = {sources[one.source_code] for one in taken}
         open_contacts = _open_contacts(leads, [source for source in sources.values() if source.reuse_open_contact])
+        # Made before the locks, which everybody waits for.
+        new_contacts = _new_contacts(intakes, sources, known, leads)
         lock_for_draws(drawing)
         returning = any(source.prefer_same_operator for source in drawing)
         return cls(
             sources=sources,
             known=known,
             leads=leads,
+            new_contacts=new_contacts,
             of_event=of_event,
             open_contacts=open_contacts,
             last_operators=_last_operators(leads.values()) if returning else {},
             rosters=LockedRosters({source.pk for source in drawing}),
         )
 
-    def register(self, intake: Intake) -> Registration | Refusal:
-        """Return the contact there is, or a new one; or why there is none."""
+    def register(self, number: int, intake: Intake) -> Registration | Refusal:
+        """Return the contact there is, or a new one, of the intake of that number; or why there is none."""
         source = self.sources.get(intake.source_code)
         if source is None:
             return SourceNotFound()
@@ -151,7 +155,7 @@ class Chunk:
         contact = self._open_contact(known, source)
         if contact is None and not source.is_active:
             return SourceInactive()
-        registration = Registration(contact or self._place(known, intake, source), created=contact is None)
+        registration = Registration(contact or self._place(number, source), created=contact is None)
         if intake.event_id:
             self.of_event[event] = self.events[event] = registration.contact
         return registration
@@ -176,8 +180,8 @@ class Chunk:
             return None
         return self.open_contacts.get((self.leads[known], source.pk))
 
-    def _place(self, known: Known, intake: Intake, source: Source) -> Contact:
-        contact = new_contact(self.leads[known], source, intake)
+    def _place(self, number: int, source: Source) -> Contact:
+        contact = self.new_contacts[number]
         returning_to = self.last_operators.get(contact.lead_id) if source.prefer_same_operator else None
         choice = self.rosters.choose(source, returning_to)
         attempt = Attempt(trigger=Trigger.ARRIVAL, account=choice.account, strategy=source.strategy)
@@ -186,6 +190,20 @@ class Chunk:
         if choice.operator is not None:
             self.last_operators[contact.lead_id] = choice.operator.pk
         return contact
+
+
+def _new_contacts(
+    intakes: Sequence[Intake],
+    sources: Mapping[str, Source],
+    known: Mapping[Sent, Known | Refusal],
+    leads: Mapping[Known, int],
+) -> dict[int, Contact]:
+    """Return by the numbers of the intakes the contacts that they become unless there are others."""
+    return {
+        number: new_contact(leads[of], sources[intake.source_code], intake)
+        for number, intake in enumerate(intakes)
+        if isinstance(of := known.get(_sent(intake)), Known) and of in leads
+    }
 
 
 def _event(intake: Intake, sources: Mapping[str, Source]) -> Event:

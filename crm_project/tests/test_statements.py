@@ -11,7 +11,7 @@ from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from model_bakery import baker
 
-from crm_project.sending import together
+from crm_project.sending import at_once, together
 from crm_project.statements import Change, KeptInsert, KeptStatement, Parameter, kept_update
 from crm_project.testing.plans import kept_plan
 from leads.models import Contact, Lead, Source, SourceEvent
@@ -206,6 +206,20 @@ def test_writes_sent_together_are_dropped_when_the_block_fails() -> None:
     insert_contact(Contact(lead=lead, source=source, external_id="boris"))
 
     assert [contact.external_id for contact in Contact.objects.all()] == ["boris"]
+
+
+def test_a_write_at_once_returns_what_it_stored_and_the_others_go_on_together() -> None:
+    lead, source = baker.make(Lead), baker.make(Source, name="Telegram")
+
+    with together():
+        rename("Telegram")
+        with at_once():
+            key = insert_contact.values(lead_id=lead.pk, source_id=source.pk, external_id="anna")
+        insert_event.values(source_id=source.pk, event_id="update 7", contact_id=key)
+        assert Contact.objects.get(external_id="anna").pk == key
+
+    assert SourceEvent.objects.get().contact_id == key
+    assert Source.objects.get().code == "Telegram"
 
 
 @pytest.mark.postgresql

@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from model_bakery import baker
 
 from crm_project.testing.rows import arrive, make_operator, make_source
 from crm_project.webhooks.models import Delivery, Endpoint, EventKind, Subscription
 from distribution import handling, roster
 from distribution.errors import NobodyAvailable
+from distribution.intake import Intake, register_contact
+from distribution.intake_in_bulk import register_chunk
 from distribution.models import Event
 from leads.models import Contact, Source
 from operators.models import Operator
@@ -203,3 +206,62 @@ class TestWhoIsTold:
             [EventKind.AT_LIMIT],
             [],
         ]
+
+
+class TestOfManyTogether:
+    """What a chunk stores is what the same contacts store one after the other."""
+
+    def test_each_is_told_to_whom_it_concerns(self) -> None:
+        sources = a_source_with_two_places_and_one_without()
+        endpoints = [
+            listen(EventKind.ASSIGNED, EventKind.WAITING),
+            listen(EventKind.WAITING, source=sources[0]),
+            listen(EventKind.AT_LIMIT, source=sources[0]),
+            listen(EventKind.ASSIGNED, is_active=False),
+        ]
+
+        register_chunk(three_for_each(sources))
+
+        assert [sorted(heard(endpoint)) for endpoint in endpoints] == [
+            [EventKind.ASSIGNED] * 2 + [EventKind.WAITING] * 4,
+            [EventKind.WAITING],
+            [EventKind.AT_LIMIT],
+            [],
+        ]
+        assert all(delivery.contact == delivery.event.contact for delivery in Delivery.objects.all())
+
+    @pytest.mark.parametrize("is_heard", [True, False], ids=["somebody hears", "nobody hears"])
+    def test_the_same_is_stored(self, *, is_heard: bool) -> None:
+        if is_heard:
+            listen(EventKind.ASSIGNED, EventKind.AT_LIMIT)
+            listen(EventKind.WAITING)
+        one_by_one, together = (a_source_with_two_places_and_one_without() for _time in range(2))
+        for intake in three_for_each(one_by_one):
+            register_contact(intake)
+
+        register_chunk(three_for_each(together))
+
+        assert stored(together) == stored(one_by_one)
+
+
+def a_source_with_two_places_and_one_without() -> list[Source]:
+    return [make_source({make_operator(max_load=2): 1}), make_source({make_operator(max_load=0): 1})]
+
+
+def three_for_each(sources: list[Source]) -> list[Intake]:
+    return [Intake(source_code=source.code, external_id=f"lead {number}") for number in range(3) for source in sources]
+
+
+def stored(sources: list[Source]) -> list[list[Any]]:
+    """Return what is told of each source and its operators: what, of which contact, its number, and to whom."""
+    return [
+        sorted(
+            (event.kind, str(event.contact and event.contact.external_id), event.sequence, hearing(event))
+            for event in Event.objects.filter(Q(source=source) | Q(source=None, operator__weights__source=source))
+        )
+        for source in sources
+    ]
+
+
+def hearing(event: Event) -> list[int]:
+    return sorted(event.deliveries.values_list("endpoint", flat=True))
