@@ -7,7 +7,8 @@ the same text every time. Here the text is kept, one for each kind of database.
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
@@ -207,7 +208,7 @@ class KeptInsert[M: Model]:
         database = database_of_thread()
         sql = self._texts.get(database.vendor) or self._write(database)
         for at, column in self._converted:
-            values[at] = column.get_db_prep_save(values[at], database)
+            values[at] = as_driver_takes(column, values[at], database)
         if of_thread.bundle is not None and not self._ignore_conflicts:
             return of_thread.bundle.insert(sql, values, str(self._model._meta.pk.column), row)
         return next((key for (key,) in run_on(database, sql, values)), None)
@@ -286,6 +287,19 @@ def usual_value(field: Any) -> Any:
     """Return what a new row has in the field unless it is given another value."""
     set_by_itself = getattr(field, "auto_now_add", False) or getattr(field, "auto_now", False)
     return timezone.now() if set_by_itself else field.get_default()
+
+
+def as_driver_takes(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
+    """Return the value of a field as the driver of the database takes it."""
+    if type(value) is datetime and value.tzinfo is UTC:
+        return _moment(value, database.vendor)
+    return field.get_db_prep_save(value, database)
+
+
+@lru_cache(maxsize=64)
+def _moment(moment: datetime, _vendor: str) -> Any:
+    """Return the moment as the driver takes it; what is stored together has the same few moments again and again."""
+    return database_of_thread().ops.adapt_datetimefield_value(moment)
 
 
 def became_stored(row: Model, key: Any) -> None:

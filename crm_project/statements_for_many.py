@@ -20,6 +20,7 @@ from crm_project.statements import (
     KeptText,
     Parameter,
     Text,
+    as_driver_takes,
     became_stored,
     check_lock,
     given_fields,
@@ -122,7 +123,10 @@ class KeptForEach(KeptText):
 
 
 class KeptInserts[M: Model]:
-    """A function that stores many new rows of `model`, each as KeptInsert would store it, in one statement."""
+    """A function that stores many new rows of `model`, each as KeptInsert would store it, in one statement.
+
+    What a column of JSON gets is an object or a list, its numbers finite.
+    """
 
     def __init__(self, model: type[M]) -> None:
         self._model = model
@@ -185,10 +189,10 @@ def _keys(sql: str, parameter: str) -> list[Any]:
 
 
 def _as_json(field: Any, value: Any, database: BaseDatabaseWrapper) -> Any:
-    """Return the value as the packed row holds it: PostgreSQL takes JSON within JSON and moments as they are."""
-    if isinstance(field, (DateTimeField, JSONField)) and database.vendor == "postgresql":
+    """Return the value as the packed row holds it: JSON within JSON as it is, and PostgreSQL takes moments so, too."""
+    if isinstance(field, JSONField) or (isinstance(field, DateTimeField) and database.vendor == "postgresql"):
         return value
-    return field.get_db_prep_save(value, database)
+    return as_driver_takes(field, value, database)
 
 
 def _kind_of(field: Any, database: BaseDatabaseWrapper) -> str:

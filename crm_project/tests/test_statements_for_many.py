@@ -10,6 +10,8 @@ from django.db.models.functions import Cast
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from model_bakery import baker
 
 from crm_project.sending import together
@@ -21,6 +23,17 @@ from operators.models import Operator, Weight
 
 pytestmark = pytest.mark.django_db
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
+NUMBERS = st.integers() | st.floats(-1e6, 1e6)
+OBJECTS = st.dictionaries(
+    TEXTS,
+    st.recursive(
+        st.none() | st.booleans() | NUMBERS | TEXTS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+        max_leaves=10,
+    ),
+    max_size=4,
+)
 NAMES = ["plain", 'it\'s "quoted"', "back\\slash", "{braces},", "Ёжик 🦔", " ", "%s"]
 
 
@@ -172,6 +185,17 @@ class TestInserts:
         first, second = Contact.objects.order_by("pk").values(*fields)
         assert first == second
         assert second["data"] == data
+
+    @settings(deadline=None)
+    @given(st.lists(OBJECTS, max_size=10))
+    def test_keep_any_object_as_it_is(self, objects: list[Any]) -> None:
+        lead, source = baker.make(Lead), baker.make(Source)
+        contacts = [baker.prepare(Contact, lead=lead, source=source, data=data) for data in objects]
+
+        insert_contacts(contacts)
+
+        stored = Contact.objects.in_bulk([contact.pk for contact in contacts])
+        assert [stored[contact.pk].data for contact in contacts] == objects
 
     def test_keep_a_whole_number_of_any_length(self) -> None:
         data = {"long": 10**30, "negative": -(2**64)}
