@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 
+from crm_project.api.serializers import ShownModelSerializer
 from distribution.errors import LeadNotFound
 from distribution.models import Decision
 from leads.models import Contact, Identity, Lead
@@ -15,7 +16,7 @@ from leads.serializers import ContactSerializer
 CONTACTS_AT_A_TIME = 1_000
 
 
-class IdentitySerializer(serializers.ModelSerializer[Identity]):
+class IdentitySerializer(ShownModelSerializer):
     """Something by which the lead is known."""
 
     class Meta:
@@ -23,7 +24,7 @@ class IdentitySerializer(serializers.ModelSerializer[Identity]):
         fields = ["kind", "value"]
 
 
-class AssignmentSerializer(serializers.ModelSerializer[Decision]):
+class AssignmentSerializer(ShownModelSerializer):
     """An attempt to give a contact to an operator; nobody when there is no id."""
 
     class Meta:
@@ -41,7 +42,7 @@ class ContactDataSerializer(ContactSerializer):
         fields = [*ContactSerializer.Meta.fields, "event_ids", "decisions"]
 
 
-class LeadDataSerializer(serializers.ModelSerializer[Lead]):
+class LeadDataSerializer(ShownModelSerializer):
     """A lead with all that is stored of them."""
 
     identities = IdentitySerializer(many=True, read_only=True)

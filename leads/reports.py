@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from crm_project.api.serializers import Moment
 from crm_project.webhooks.models import EventKind
 from distribution.fairness_words import VERDICTS
 from distribution.models import Kind, Trigger
@@ -74,7 +75,7 @@ class EventSerializer(serializers.Serializer[Any]):
     """An event, in the shape in which webhooks send it."""
 
     type = serializers.ChoiceField(KINDS_OF_CONTACTS)
-    timestamp = serializers.DateTimeField()
+    timestamp = Moment()
     data = ChangeSerializer()  # type: ignore[assignment]
 
 
@@ -127,8 +128,8 @@ class OperatorFindingSerializer(serializers.Serializer[Any]):
 class FairnessSerializer(serializers.Serializer[Any]):
     """Whether the draws of a source in a period were chance."""
 
-    start = serializers.DateTimeField(source="period.start")
-    end = serializers.DateTimeField(source="period.end")
+    start = Moment(source="period.start")
+    end = Moment(source="period.end")
     verdict = serializers.ChoiceField(VERDICTS_TOLD, source="judgement.verdict")
     skewed_operator_ids = serializers.ListField(child=serializers.IntegerField(), source="judgement.skewed")
     draws = serializers.IntegerField(help_text=_("The rounds in which a ticket was drawn."))
@@ -187,7 +188,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
     """One attempt to give a contact to an operator."""
 
     id = serializers.IntegerField(source="decision.pk")
-    at = serializers.DateTimeField(source="decision.at")
+    at = Moment(source="decision.at")
     trigger = serializers.ChoiceField(Trigger.choices, source="decision.trigger", help_text=_("What set it off."))
     kind = serializers.ChoiceField(Kind.choices, source="decision.kind")
     strategy = serializers.CharField(

@@ -11,6 +11,7 @@ from crm_project.access.serializers import Reason
 from crm_project.api.filters import HIGHEST_ID
 from crm_project.api.serializers import (
     JSONObjectField,
+    ShownModelSerializer,
     StoredObjectField,
     StrictModelSerializer,
     StrictSerializer,
@@ -53,7 +54,7 @@ class SourceSerializer(StrictModelSerializer):
         read_only_fields = ["id"]
 
 
-class LeadSerializer(serializers.ModelSerializer[Lead]):
+class LeadSerializer(ShownModelSerializer):
     """A lead, by the external id that is known to the caller: that of the lead, or the one given as `known_as`."""
 
     class Meta:
@@ -93,7 +94,7 @@ class IntakeSerializer(UsedAgain, StrictSerializer):
         return {name: value for name, value in values.items() if value is not None}
 
 
-class ContactSerializer(UsedAgain, serializers.ModelSerializer[Contact]):
+class ContactSerializer(UsedAgain, ShownModelSerializer):
     """A contact, with the names that a bot needs beside the ids."""
 
     source_code = serializers.CharField(source="source.code", read_only=True)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -77,6 +78,19 @@ class YesNo(serializers.BooleanField):
         return data
 
 
+class Moment(serializers.DateTimeField):
+    """A moment, shown in UTC whatever the zone of the installation or of a browser."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default_timezone=UTC, **kwargs)
+
+
+class ShownModelSerializer(serializers.ModelSerializer[Any]):
+    """A serializer that shows rows of a model."""
+
+    serializer_field_mapping = {**serializers.ModelSerializer.serializer_field_mapping, models.DateTimeField: Moment}
+
+
 class UsedAgain(serializers.Serializer[Any]):
     """A serializer that is built once and used for many calls: it looks through its fields once, not at each call."""
 
@@ -124,11 +138,11 @@ class StrictSerializer(serializers.Serializer[Any]):
             raise ValidationError({name: [ErrorDetail(str(message), UNKNOWN_FIELD)] for name in unknown})
 
 
-class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Any]):
+class StrictModelSerializer(StrictSerializer, ShownModelSerializer):
     """The same for a model."""
 
     serializer_field_mapping = {
-        **serializers.ModelSerializer.serializer_field_mapping,
+        **ShownModelSerializer.serializer_field_mapping,
         models.BooleanField: YesNo,
         models.CharField: Text,
         models.IntegerField: WholeNumber,

@@ -1,5 +1,6 @@
 """Times in the back office are those of the clock on the wall of whoever looks."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from crm_project.admin.simulation import QuestionForm
 from crm_project.testing.admin_pages import address, open_form, save, shown
@@ -20,6 +22,7 @@ from crm_project.testing.server import StartServer
 from crm_project.time_zone import COOKIE, in_zone_of_browser
 from distribution.models import Decision
 from leads.models import Contact, Source
+from leads.personal import as_json, data_of
 
 KOLKATA = "Asia/Kolkata"  # half an hour off the clocks of most others
 NEW_YORK = "America/New_York"
@@ -35,6 +38,7 @@ HOSTILE = [
     "x" * 4000,
     "Ünknown/Zöne",
 ]
+ZONE_OF_A_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+([^\"]*)")
 EVENING = datetime(2026, 5, 4, 20, 15, tzinfo=UTC)
 
 
@@ -96,6 +100,55 @@ class TestTheZone:
         with pytest.raises(LookupError):
             in_zone_of_browser(broken)(request)
         assert timezone.get_current_timezone_name() == "UTC"
+
+
+@pytest.mark.django_db
+class TestTheAPIAnswersInUTC:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "contacts",
+            "contacts/{contact}",
+            "contacts/{contact}/decisions",
+            "leads",
+            "leads/{lead}",
+            "leads/{lead}/data",
+            "sources/{source}/fairness",
+        ],
+    )
+    def test_wherever_the_installation_is(self, path: str, api: APIClient, settings: Settings) -> None:
+        settings.TIME_ZONE = "Europe/Moscow"
+        contact = contact_of(EVENING)
+
+        answer = api.get("/api/" + path.format(contact=contact.pk, lead=contact.lead_id, source=contact.source_id))
+
+        zones = set(ZONE_OF_A_MOMENT.findall(answer.content.decode()))
+        assert (answer.status_code, zones) == (200, {"Z"})
+
+    @pytest.mark.django_db(transaction=True)  # what is not committed is told of later
+    def test_to_whoever_asks_for_changes(self, api: APIClient, settings: Settings) -> None:
+        settings.TIME_ZONE = "Europe/Moscow"
+        contact_of(EVENING)
+
+        answer = api.get("/api/contacts/changes")
+
+        assert set(ZONE_OF_A_MOMENT.findall(answer.content.decode())) == {"Z"}
+
+    def test_to_a_contact_as_it_is_registered(self, api: APIClient, settings: Settings) -> None:
+        settings.TIME_ZONE = "Europe/Moscow"
+        source = make_source({make_operator(): 1})
+
+        answer = api.post("/api/contacts", {"external_id": "tg:1", "source_code": source.code})
+
+        assert set(ZONE_OF_A_MOMENT.findall(answer.content.decode())) == {"Z"}
+
+    def test_what_is_stored_of_a_lead_is_in_utc_in_the_back_office_too(self) -> None:
+        contact = contact_of(EVENING)
+
+        with timezone.override(KOLKATA):
+            text = as_json(data_of(contact.lead_id))
+
+        assert set(ZONE_OF_A_MOMENT.findall(text)) == {"Z"}
 
 
 @pytest.mark.django_db
