@@ -93,13 +93,16 @@ def open_loop(there: Installation, plan: Plan) -> Rows:
 
 def bulk(there: Installation, plan: Plan) -> Rows:
     """Yield what single calls show, then calls of many contacts; a latency is that of a call."""
-    server = new_server(there.databases, there.processes)
-    with started(server):
-        build(server.port, MANY)
-        measure(server, MANY, warm_up(server, plan))
-        yield "single calls", measure(server, MANY, load_on(server, plan))
-        many = replace(load_on(server, plan), contacts_a_call=CONTACTS_A_CALL, at_most=20 * CONTACTS_A_CALL)
-        yield f"{CONTACTS_A_CALL:,} in a call", measure(server, MANY, replace(many, clients=4, seconds=float("inf")))
+    for house in (ROOMY, MANY):
+        server = new_server(there.databases, there.processes)
+        with started(server):
+            build(server.port, house)
+            measure(server, house, warm_up(server, plan))
+            single = load_on(server, plan)
+            many = replace(single, contacts_a_call=CONTACTS_A_CALL, clients=4, at_most=20 * CONTACTS_A_CALL)
+            on = f"{house.operators} operators"
+            yield f"{on}, single calls", measure(server, house, single)
+            yield f"{on}, {CONTACTS_A_CALL:,} in a call", measure(server, house, replace(many, seconds=float("inf")))
 
 
 def memory(there: Installation, plan: Plan) -> Rows:
