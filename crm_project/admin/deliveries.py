@@ -19,11 +19,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from crm_project.admin.base import RecordedAdmin
 from crm_project.admin.columns import label, moment, page_link
 from crm_project.admin.outcome import counted
+from crm_project.webhooks.answers import Answer
 from crm_project.webhooks.endpoints import send_again
 from crm_project.webhooks.leases import GONE
 from crm_project.webhooks.messages import body_of, headers
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint
-from crm_project.webhooks.sending import Answer
 from leads.models import Contact
 
 MOST_ATTEMPTS_SHOWN = 50
@@ -33,7 +33,7 @@ TONES = {
     DeliveryState.DELIVERED: "success",
     DeliveryState.GIVEN_UP: "danger",
 }
-# By the codes of crm_project.webhooks.sending.Failure.
+# By the codes of crm_project.webhooks.answers.Failure.
 FAILURES = {
     "address_refused": _("the name leads to an address that may not be called"),
     "not_secure": _("without https only the networks in WEBHOOK_NETWORKS are called"),

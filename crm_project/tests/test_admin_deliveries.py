@@ -23,9 +23,9 @@ from crm_project.testing.webhook_pages import (
     statements,
     text,
 )
+from crm_project.webhooks.answers import Failure
 from crm_project.webhooks.messages import body_of
 from crm_project.webhooks.models import Attempt, DeliveryState, EventKind
-from crm_project.webhooks.sending import Failure
 from distribution.models import Event
 
 pytestmark = pytest.mark.django_db

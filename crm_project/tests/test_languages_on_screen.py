@@ -16,9 +16,9 @@ from crm_project.admin.accounts import permission_shown
 from crm_project.testing.admin_pages import address, messages, open_form, run, save
 from crm_project.testing.crawling import pages, read
 from crm_project.testing.rows import arrive, make_operator, make_source
+from crm_project.webhooks.answers import Failure
 from crm_project.webhooks.endpoints import add_secret, subscribe
 from crm_project.webhooks.models import Attempt, Endpoint, EventKind
-from crm_project.webhooks.sending import Failure
 from distribution.handling import close_contact
 from leads.models import Contact, Lead
 from operators.models import Operator, Weight

@@ -91,6 +91,12 @@ def test_a_server_process_has_loaded_the_pages_before_its_first_request() -> Non
     assert prints(code) == "True True"
 
 
+def test_a_server_process_does_not_load_what_only_the_sender_of_webhooks_needs() -> None:
+    code = "import sys, crm_project.wsgi; print('crm_project.webhooks' in sys.modules, 'httpcore' in sys.modules)"
+
+    assert prints(code) == "True False"
+
+
 def test_a_command_does_not_load_the_pages() -> None:
     code = "import sys, django; django.setup(); print('leads.admin' in sys.modules)"
 

@@ -16,10 +16,10 @@ from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from crm_project.webhooks.answers import Answer
 from crm_project.webhooks.messages import body_of
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, Secret
 from crm_project.webhooks.retries import LONGEST_PAUSE, pause_after
-from crm_project.webhooks.sending import Answer
 
 GONE = 410
 ASKED_TO_WAIT = {429, 503}

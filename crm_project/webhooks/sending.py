@@ -4,9 +4,8 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -15,40 +14,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from crm_project.webhooks.addresses import AddressRefused, CheckedBackend, Deadline, NotEncrypted
+from crm_project.webhooks.answers import Answer, Failure
 from crm_project.webhooks.models import LONGEST_ANSWER
 
 SECONDS_TO_CONNECT = 5.0
 LEAST_REDIRECT, MOST_REDIRECT = 300, 399
-
-
-class Failure(StrEnum):
-    """Why a call failed, where it is not the status alone that says so."""
-
-    ADDRESS_REFUSED = "address_refused"
-    NOT_SECURE = "not_secure"
-    NO_CONNECTION = "no_connection"
-    NO_TLS = "no_tls"
-    TIMEOUT = "timeout"
-    NO_HTTP = "no_http"
-    REDIRECT = "redirect"
-    UNSIGNED = "unsigned"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back from an endpoint; `retry_after` in seconds when it asked to be left alone for a while."""
-
-    status: int | None = None
-    failure: str = ""
-    text: str = ""
-    retry_after: float | None = None
-    milliseconds: int = 0
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether the endpoint said that it has heard."""
-        return self.status is not None and 200 <= self.status < 300
 
 
 def call(url: str, headers: Mapping[str, str], body: str, seconds: float) -> Answer:

@@ -15,9 +15,10 @@ from threading import Event
 from django.conf import settings
 from django.utils import timezone
 
+from crm_project.webhooks.answers import Answer, Failure
 from crm_project.webhooks.leases import Parcel, endpoints_with_work, take_up, write_down
 from crm_project.webhooks.messages import headers
-from crm_project.webhooks.sending import Answer, Failure, call
+from crm_project.webhooks.sending import call
 from crm_project.webhooks.threads import begun
 
 CALLS_AT_ONCE = 4

@@ -20,9 +20,9 @@ from crm_project.testing.clients import key_for
 from crm_project.testing.concurrency import meet, run_concurrently
 from crm_project.testing.rows import arrive, assert_rules_hold, make_lead, make_operator, make_source
 from crm_project.webhooks import leases
+from crm_project.webhooks.answers import Answer
 from crm_project.webhooks.leases import take_up, write_down
 from crm_project.webhooks.models import Attempt, Delivery, Endpoint, EventKind, Subscription
-from crm_project.webhooks.sending import Answer
 from distribution import handling, intake_in_bulk
 from distribution.erasing import erase_lead, without_contacts
 from distribution.errors import LeadNotFound

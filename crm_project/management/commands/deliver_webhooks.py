@@ -10,8 +10,8 @@ from django.db import Error, connections
 from django.utils.translation import gettext as _
 
 from crm_project.logs import said
+from crm_project.webhooks.answers import Answer
 from crm_project.webhooks.leases import Parcel
-from crm_project.webhooks.sending import Answer
 from crm_project.webhooks.worker import Worker
 from distribution.management.base import DatabaseCommand
 from distribution.management.interruption import stopping_between_steps

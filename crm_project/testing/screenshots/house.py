@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from crm_project.access.acting import Actor, acting
 from crm_project.setup.administrator import LOGIN, create_first_administrator
+from crm_project.webhooks.answers import Failure
 from crm_project.webhooks.endpoints import add_secret, subscribe
 from crm_project.webhooks.messages import body_of
 from crm_project.webhooks.models import Attempt, Delivery, DeliveryState, Endpoint, EventKind
-from crm_project.webhooks.sending import Failure
 from distribution.demo_accounts import WORKS_AS
 from distribution.merging import merge_leads
 from distribution.models import Event

@@ -10,6 +10,7 @@ from model_bakery import baker
 
 from crm_project.testing.rows import make_contacts, make_source
 from crm_project.testing.webhooks import make_deliveries, make_endpoint
+from crm_project.webhooks.answers import Answer
 from crm_project.webhooks.endpoints import (
     add_secret,
     in_need,
@@ -22,7 +23,6 @@ from crm_project.webhooks.endpoints import (
 )
 from crm_project.webhooks.leases import take_up, write_down
 from crm_project.webhooks.models import Delivery, Endpoint, EventKind
-from crm_project.webhooks.sending import Answer
 from leads.models import Contact
 
 pytestmark = pytest.mark.django_db

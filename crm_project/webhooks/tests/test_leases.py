@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from crm_project.testing.rows import make_contacts, make_source
 from crm_project.testing.webhooks import make_deliveries, make_endpoint
+from crm_project.webhooks.answers import Answer, Failure
 from crm_project.webhooks.endpoints import add_secret
 from crm_project.webhooks.leases import endpoints_with_work, take_up, write_down
 from crm_project.webhooks.models import Attempt, Delivery, Endpoint
 from crm_project.webhooks.retries import HOUR, JITTER, PAUSES
-from crm_project.webhooks.sending import Answer, Failure
 from leads.models import Contact
 
 pytestmark = pytest.mark.django_db

@@ -32,8 +32,9 @@ from crm_project.testing.receiver import (
 )
 from crm_project.testing.server import free_port
 from crm_project.webhooks import sending
+from crm_project.webhooks.answers import Answer, Failure
 from crm_project.webhooks.models import LONGEST_ANSWER
-from crm_project.webhooks.sending import Answer, Failure, _pause_asked_for
+from crm_project.webhooks.sending import _pause_asked_for
 
 pytestmark = pytest.mark.once
 
