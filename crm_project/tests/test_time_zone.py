@@ -125,15 +125,6 @@ class TestTheAPIAnswersInUTC:
         zones = set(ZONE_OF_A_MOMENT.findall(answer.content.decode()))
         assert (answer.status_code, zones) == (200, {"Z"})
 
-    @pytest.mark.django_db(transaction=True)  # what is not committed is told of later
-    def test_to_whoever_asks_for_changes(self, api: APIClient, settings: Settings) -> None:
-        settings.TIME_ZONE = "Europe/Moscow"
-        contact_of(EVENING)
-
-        answer = api.get("/api/contacts/changes")
-
-        assert set(ZONE_OF_A_MOMENT.findall(answer.content.decode())) == {"Z"}
-
     def test_to_a_contact_as_it_is_registered(self, api: APIClient, settings: Settings) -> None:
         settings.TIME_ZONE = "Europe/Moscow"
         source = make_source({make_operator(): 1})

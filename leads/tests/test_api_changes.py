@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 from django.db import connection
 from django.db.models import Max
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from crm_project.setup.children import BASE_DIR
@@ -62,6 +63,16 @@ def ids(answer: dict[str, Any]) -> list[int]:
 
 @pytest.mark.django_db(transaction=True)
 class TestReading:
+    def test_its_moment_is_in_utc_wherever_the_installation_is(
+        self, api: APIClient, source: Source, settings: Settings
+    ) -> None:
+        settings.TIME_ZONE = "Europe/Moscow"
+        arrive(source)
+
+        [change] = asked(api)["changes"]
+
+        assert change["timestamp"].endswith("Z")
+
     def test_an_event_is_told_as_a_webhook_tells_it(self, api: APIClient, source: Source, anna: Operator) -> None:
         contact = arrive(source, "user_1")
 
