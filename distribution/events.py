@@ -35,7 +35,7 @@ def record_event(kind: EventKind, contact: Contact, previous_operator_id: int | 
 
 def record_events(became: Sequence[tuple[EventKind, Contact]]) -> None:
     """Store the same of many arrivals, each assigned or waiting; what nobody hears of joins what is sent together."""
-    hearing = _hearing_of_arrivals()
+    hearing = _hearing_of_arrivals() if became else []
     if not hearing:
         _insert_events.values(_event(kind, contact) for kind, contact in became)
         return

@@ -74,6 +74,13 @@ def test_many_arrivals_in_a_call_take_those_of_two(bot: APIClient, number: int) 
     assert statements(lambda: bot.post("/api/contacts/bulk", {"contacts": contacts})) <= at_most(16, 13)
 
 
+def test_many_that_were_sent_before_take_fewer(bot: APIClient) -> None:
+    contacts = [contact(f"lead {place}", event_id=f"update {place}") for place in range(100)]
+    bot.post("/api/contacts/bulk", {"contacts": contacts})
+
+    assert statements(lambda: bot.post("/api/contacts/bulk", {"contacts": contacts})) <= at_most(11, 11)
+
+
 def test_a_thousand_in_a_call_take_ten_times_those_of_a_hundred(bot: APIClient) -> None:
     contacts = [contact(f"lead {place}") for place in range(1_000)]
 
